@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/cache/partial_file.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cinttypes>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <span>
+
+#include "core/base/file_io.h"
+#include "core/base/hash.h"
+#include "core/cache/state_paths.h"
+
+namespace hubfs {
+
+namespace {
+
+constexpr std::size_t kMaxJournal = 64U << 20U;
+constexpr std::uint64_t kJournalStep = 1U << 20U;
+constexpr std::string_view kJournalSuffix = ".ranges";
+
+std::string header_line(const PartialInfo& info) {
+  nlohmann::json json{{"version", 1}, {"size", info.size}, {"commit", info.commit.text()}, {"path", info.path.text()}};
+  if (info.ref) json["ref"] = info.ref->text();
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+unsigned line_check(std::uint64_t first, std::uint64_t end) {
+  return static_cast<unsigned>(stable_hash64(std::to_string(first) + "-" + std::to_string(end)));
+}
+
+std::string range_line(ByteRange range) {
+  char line[64];
+  std::snprintf(line, sizeof line, "%016" PRIx64 " %016" PRIx64 " %08x\n", range.first, range.end,
+                line_check(range.first, range.end));
+  return line;
+}
+
+struct Journal {
+  PartialInfo info;
+  RangeSet present;
+};
+
+std::optional<PartialInfo> parse_header(const std::string& line) {
+  const auto json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_object() || json.value("version", 0) != 1) return std::nullopt;
+  if (!json.contains("size") || !json["size"].is_number_unsigned()) return std::nullopt;
+  const auto text = [&](const char* field) {
+    return json.contains(field) && json[field].is_string() ? json[field].get<std::string>() : std::string();
+  };
+  const auto commit = CommitHash::parse(text("commit"));
+  const auto path = RelPath::parse(text("path"));
+  if (!commit || !path) return std::nullopt;
+  return PartialInfo{*commit, *path, RefName::parse(text("ref")), json["size"].get<std::uint64_t>()};
+}
+
+std::optional<Journal> read_journal(const CacheRoot& root, const std::string& file) {
+  const auto text = read_small_file(root.state_fd(), file, kMaxJournal);
+  if (!text) return std::nullopt;
+  const std::size_t header_end = text->find('\n');
+  if (header_end == std::string::npos) return std::nullopt;
+  const auto info = parse_header(text->substr(0, header_end));
+  if (!info) return std::nullopt;
+  Journal journal{*info, {}};
+  for (std::size_t at = header_end + 1; at < text->size();) {
+    const std::size_t end_of_line = text->find('\n', at);
+    if (end_of_line == std::string::npos) break;
+    std::uint64_t first = 0;
+    std::uint64_t end = 0;
+    unsigned check = 0;
+    const int fields = std::sscanf(text->c_str() + at, "%16" SCNx64 " %16" SCNx64 " %8x", &first, &end, &check);
+    if (fields == 3 && check == line_check(first, end) && first < end && end <= info->size)
+      journal.present.add({first, end});
+    at = end_of_line + 1;
+  }
+  return journal;
+}
+
+}  // namespace
+
+Result<PartialFile> PartialFile::open(const CacheRoot& root, const RepoKey& key, const BlobId& etag,
+                                      const PartialInfo& info) {
+  if (!root.has_state()) {
+    return fail(ErrorKind::kAccessDenied,
+                root.path() + ": this cache cannot be written, so nothing can be downloaded into it");
+  }
+  if (auto made = make_dirs_at(root.state_fd(), state::partial_dir(key), 0700); !made)
+    return std::unexpected(made.error());
+  const std::string data_path = state::partial_data(key, etag);
+  const std::string journal_path = state::partial_ranges(key, etag);
+  auto old = read_journal(root, journal_path);
+  auto data = open_at(root.state_fd(), data_path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  if (!data) return std::unexpected(data.error());
+  struct stat st{};
+  if (::fstat(data->get(), &st) != 0) return fail_errno(data_path);
+  const bool keep = old && old->info.size == info.size && static_cast<std::uint64_t>(st.st_size) == info.size;
+  if (!keep) {
+    if (::ftruncate(data->get(), 0) != 0 || ::ftruncate(data->get(), static_cast<off_t>(info.size)) != 0)
+      return fail_errno(data_path);
+    if (auto made = write_file_atomic(root.state_fd(), journal_path, header_line(info), 0600, false); !made) {
+      return std::unexpected(made.error());
+    }
+  }
+  auto journal = open_at(root.state_fd(), journal_path, O_WRONLY | O_APPEND | O_NOFOLLOW);
+  if (!journal) return std::unexpected(journal.error());
+  PartialFile partial(std::move(*data), std::move(*journal), info);
+  if (keep) partial.present_ = std::move(old->present);
+  return partial;
+}
+
+Status PartialFile::record(ByteRange range) {
+  present_.add(range);
+  unjournalled_.add(range);
+  return unjournalled_.total() >= kJournalStep ? flush_journal() : Status{};
+}
+
+Status PartialFile::flush_journal() {
+  if (unjournalled_.empty()) return {};
+  std::string lines;
+  for (const ByteRange& range : unjournalled_.ranges()) lines += range_line(range);
+  // One append of whole lines; a line that is torn by a crash fails its checksum or lacks its newline.
+  const ssize_t n = ::write(journal_.get(), lines.data(), lines.size());
+  if (n != static_cast<ssize_t>(lines.size())) return fail_errno("journal of a partial download");
+  unjournalled_ = {};
+  return {};
+}
+
+Status PartialFile::start_anew() {
+  // The journal goes first: a crash between the two leaves data without ranges, never ranges without data.
+  const std::string header = header_line(info_);
+  if (::ftruncate(journal_.get(), 0) != 0) return fail_errno("journal of a partial download");
+  if (::write(journal_.get(), header.data(), header.size()) != static_cast<ssize_t>(header.size())) {
+    return fail_errno("journal of a partial download");
+  }
+  if (::ftruncate(data_.get(), 0) != 0 || ::ftruncate(data_.get(), static_cast<off_t>(info_.size)) != 0) {
+    return fail_errno("partial download");
+  }
+  present_ = {};
+  unjournalled_ = {};
+  return {};
+}
+
+std::map<std::string, PartialOnDisk> list_partials(const CacheRoot& root, const RepoKey& key) {
+  std::map<std::string, PartialOnDisk> found;
+  if (!root.has_state()) return found;
+  const std::string folder = state::partial_dir(key);
+  auto fd = open_at(root.state_fd(), folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!fd) return found;
+  DIR* dir = ::fdopendir(fd->release());
+  if (dir == nullptr) return found;
+  while (const dirent* entry = ::readdir(dir)) {
+    const std::string_view name = entry->d_name;
+    if (!name.ends_with(kJournalSuffix)) continue;
+    const auto etag = BlobId::parse(name.substr(0, name.size() - kJournalSuffix.size()));
+    if (!etag) continue;
+    struct stat st{};
+    if (::fstatat(root.state_fd(), state::partial_data(key, *etag).c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    const auto journal = read_journal(root, state::partial_ranges(key, *etag));
+    if (!journal || journal->present.empty()) continue;
+    found.emplace(etag->text(),
+                  PartialOnDisk{journal->info, static_cast<std::uint64_t>(st.st_blocks), journal->present.total()});
+  }
+  ::closedir(dir);
+  return found;
+}
+
+std::vector<RepoKey> list_partial_repos(const CacheRoot& root) {
+  std::vector<RepoKey> keys;
+  if (!root.has_state()) return keys;
+  auto fd = open_at(root.state_fd(), state::kPartial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!fd) return keys;
+  DIR* dir = ::fdopendir(fd->release());
+  if (dir == nullptr) return keys;
+  while (const dirent* entry = ::readdir(dir)) {
+    if (const auto key = layout::parse_repo_folder(entry->d_name)) keys.push_back(*key);
+  }
+  ::closedir(dir);
+  return keys;
+}
+
+void remove_partial(const CacheRoot& root, const RepoKey& key, const BlobId& etag) {
+  if (!root.has_state()) return;
+  ::unlinkat(root.state_fd(), state::partial_ranges(key, etag).c_str(), 0);
+  ::unlinkat(root.state_fd(), state::partial_data(key, etag).c_str(), 0);
+  // Only succeeds when it was the last one.
+  ::unlinkat(root.state_fd(), state::partial_dir(key).c_str(), AT_REMOVEDIR);
+}
+
+}  // namespace hubfs
