@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/catalog/memory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <cstdio>
+#include <exception>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "core/base/file_io.h"
+#include "core/base/hash.h"
+#include "core/base/log.h"
+#include "core/cache/state_paths.h"
+
+namespace hubfs {
+
+namespace {
+
+constexpr std::size_t kMaxFile = 256U << 20U;
+constexpr int kVersion = 1;
+
+std::uint64_t version_of(int dir_fd, const char* file) {
+  struct stat st {};
+  if (::fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0) return 0;
+  return stable_hash64(std::to_string(st.st_ino) + "." + std::to_string(st.st_mtim.tv_sec) + "." +
+                       std::to_string(st.st_mtim.tv_nsec) + "." + std::to_string(st.st_size));
+}
+
+}  // namespace
+
+std::string format_memory(const RememberedRepos& repos) {
+  nlohmann::json all = nlohmann::json::object();
+  for (const auto& [key, repo] : repos) {
+    nlohmann::json item = {{"family", repo.family}, {"type", repo.type}, {"name", repo.name}};
+    if (!repo.evidence_commit.empty()) item["evidence_commit"] = repo.evidence_commit;
+    if (repo.pinned) item["pinned"] = true;
+    if (!repo.first_seen_ns.empty()) item["first_seen_ns"] = repo.first_seen_ns;
+    // Paths are bytes and JSON strings are not: each path is an array of its bytes.
+    for (const auto& [commit, paths] : repo.hidden) {
+      for (const auto& path : paths) item["hidden"][commit].push_back(std::vector<std::uint8_t>(path.begin(), path.end()));
+    }
+    all[key] = std::move(item);
+  }
+  return nlohmann::json{{"version", kVersion}, {"repos", std::move(all)}}.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+Result<RememberedRepos> parse_memory(const std::string& text) {
+  try {
+    const auto json = nlohmann::json::parse(text);
+    if (json.at("version") != kVersion) return fail(ErrorKind::kInvalid, "unknown version of names.json");
+    RememberedRepos repos;
+    for (const auto& [key, item] : json.at("repos").items()) {
+      RememberedRepo repo;
+      repo.family = item.at("family");
+      repo.type = item.at("type");
+      repo.name = item.at("name");
+      repo.evidence_commit = item.value("evidence_commit", "");
+      repo.pinned = item.value("pinned", false);
+      if (item.contains("first_seen_ns")) repo.first_seen_ns = item["first_seen_ns"];
+      if (item.contains("hidden")) {
+        for (const auto& [commit, paths] : item["hidden"].items()) {
+          for (const auto& path : paths) {
+            const auto bytes = path.get<std::vector<std::uint8_t>>();
+            repo.hidden[commit].emplace(bytes.begin(), bytes.end());
+          }
+        }
+      }
+      repos.emplace(key, std::move(repo));
+    }
+    return repos;
+  } catch (const std::exception& e) {
+    return fail(ErrorKind::kInvalid, std::string("names.json: ") + e.what());
+  }
+}
+
+Memory::Memory(CacheRootPtr first_root) : root_(std::move(first_root)) {
+  const MutexLock lock(mutex_);
+  load_locked();
+}
+
+void Memory::load_locked() {
+  if (!root_->has_state()) return;
+  const std::uint64_t version = version_of(root_->state_fd(), state::kNamesFile);
+  if (version == 0 || version == loaded_version_) return;
+  const auto text = read_small_file(root_->state_fd(), state::kNamesFile, kMaxFile);
+  if (!text) {
+    if (text.error().kind != ErrorKind::kNotFound) log::warn("names given are not readable: " + text.error().message);
+    return;
+  }
+  auto repos = parse_memory(*text);
+  if (!repos) {
+    const std::string aside = std::string(state::kNamesFile) + ".broken";
+    ::renameat(root_->state_fd(), state::kNamesFile, root_->state_fd(), aside.c_str());
+    log::error(repos.error().message + "; kept as " + root_->state_path() + "/" + aside + ", starting without it");
+    return;
+  }
+  repos_ = std::move(*repos);
+  loaded_version_ = version;
+}
+
+Status Memory::save_locked() {
+  auto status = write_file_atomic(root_->state_fd(), state::kNamesFile, format_memory(repos_), 0600, false);
+  if (status) loaded_version_ = version_of(root_->state_fd(), state::kNamesFile);
+  return status;
+}
+
+RememberedRepo Memory::repo(const RepoKey& key) const {
+  const MutexLock lock(mutex_);
+  const auto it = repos_.find(key.text());
+  return it == repos_.end() ? RememberedRepo{} : it->second;
+}
+
+bool Memory::is_hidden(const RepoKey& key, const CommitHash& commit, const std::string& path) const {
+  const MutexLock lock(mutex_);
+  const auto it = repos_.find(key.text());
+  if (it == repos_.end()) return false;
+  const auto paths = it->second.hidden.find(commit.text());
+  return paths != it->second.hidden.end() && paths->second.contains(path);
+}
+
+bool Memory::is_pinned(const RepoKey& key) const {
+  const MutexLock lock(mutex_);
+  const auto it = repos_.find(key.text());
+  return it != repos_.end() && it->second.pinned;
+}
+
+void Memory::apply(const Note& note, RememberedRepos& repos) {
+  if (note.path.empty()) {
+    repos.erase(note.key);
+  } else if (note.hidden) {
+    repos[note.key].hidden[note.commit].insert(note.path);
+  } else if (const auto repo = repos.find(note.key); repo != repos.end()) {
+    const auto paths = repo->second.hidden.find(note.commit);
+    if (paths == repo->second.hidden.end()) return;
+    paths->second.erase(note.path);
+    if (paths->second.empty()) repo->second.hidden.erase(paths);
+  }
+}
+
+void Memory::hide(const RepoKey& key, const CommitHash& commit, const std::string& path) {
+  const MutexLock lock(mutex_);
+  notes_.push_back({key.text(), commit.text(), path, true});
+  apply(notes_.back(), repos_);
+}
+
+void Memory::unhide(const RepoKey& key, const CommitHash& commit, const std::string& path) {
+  const MutexLock lock(mutex_);
+  notes_.push_back({key.text(), commit.text(), path, false});
+  apply(notes_.back(), repos_);
+}
+
+void Memory::forget(const RepoKey& key) {
+  const MutexLock lock(mutex_);
+  notes_.push_back({key.text(), "", "", true});
+  apply(notes_.back(), repos_);
+}
+
+Status Memory::flush() {
+  {
+    const MutexLock lock(mutex_);
+    if (notes_.empty()) return {};
+  }
+  return change([](RememberedRepos&) {});
+}
+
+Status Memory::change(const std::function<void(RememberedRepos&)>& change) {
+  const MutexLock lock(mutex_);
+  if (!root_->has_state()) {
+    change(repos_);
+    return {};
+  }
+  const std::string lock_name = std::string(state::kNamesFile) + ".lock";
+  auto guard = open_at(root_->state_fd(), lock_name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  if (guard) ::flock(guard->get(), LOCK_EX);
+  load_locked();
+  const RememberedRepos before = repos_;
+  for (const Note& note : notes_) apply(note, repos_);
+  const bool noted = !notes_.empty();
+  notes_.clear();
+  change(repos_);
+  if (repos_ == before && !noted) return {};
+  return save_locked();
+}
+
+}  // namespace hubfs

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/fetch/fetch_file.h"
+
+namespace hubfs {
+
+bool FetchFile::has(ByteRange range) const {
+  const MutexLock lock(mutex_);
+  if (phase_ == Phase::kComplete) return true;
+  if (descriptors_.empty() || !present_.contains(range)) return false;
+  // Who reads to the end of a file that has arrived learns whether its hash was right: the last bytes wait for it. While
+  // other parts are missing the end is served at once (archives keep their directory there).
+  const bool last_bytes = range.end >= target_.size && present_.total() == target_.size;
+  return !last_bytes || verified_ || phase_ == Phase::kRemoved;
+}
+
+int FetchFile::fd() const {
+  const MutexLock lock(mutex_);
+  return descriptors_.empty() ? -1 : descriptors_.back().get();
+}
+
+FetchFile::Phase FetchFile::phase() const {
+  const MutexLock lock(mutex_);
+  return phase_;
+}
+
+Error FetchFile::error() const {
+  const MutexLock lock(mutex_);
+  return error_;
+}
+
+std::uint64_t FetchFile::present_bytes() const {
+  const MutexLock lock(mutex_);
+  return phase_ == Phase::kComplete ? target_.size : present_.total();
+}
+
+void FetchFile::set_descriptor(UniqueFd fd, const RangeSet& present) {
+  const MutexLock lock(mutex_);
+  descriptors_.push_back(std::move(fd));
+  present_ = present;
+}
+
+void FetchFile::add_present(ByteRange range) {
+  const MutexLock lock(mutex_);
+  present_.add(range);
+}
+
+void FetchFile::clear_present() {
+  const MutexLock lock(mutex_);
+  present_ = {};
+}
+
+void FetchFile::set_verified() {
+  const MutexLock lock(mutex_);
+  verified_ = true;
+}
+
+void FetchFile::set_complete(UniqueFd fd) {
+  const MutexLock lock(mutex_);
+  if (fd) descriptors_.push_back(std::move(fd));
+  phase_ = Phase::kComplete;
+  error_ = {};
+}
+
+void FetchFile::set_failed(Error error) {
+  const MutexLock lock(mutex_);
+  phase_ = Phase::kFailed;
+  error_ = std::move(error);
+}
+
+void FetchFile::set_removed() {
+  const MutexLock lock(mutex_);
+  if (phase_ != Phase::kComplete) phase_ = Phase::kRemoved;
+}
+
+void FetchFile::set_filling() {
+  const MutexLock lock(mutex_);
+  phase_ = Phase::kFilling;
+  error_ = {};
+}
+
+}  // namespace hubfs

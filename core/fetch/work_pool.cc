@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/fetch/work_pool.h"
+
+namespace hubfs {
+
+WorkPool::WorkPool(int threads) {
+  for (int i = 0; i < threads; ++i) threads_.emplace_back([this] { serve(); });
+}
+
+WorkPool::~WorkPool() {
+  {
+    const MutexLock lock(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void WorkPool::run(std::function<void()> work) {
+  {
+    const MutexLock lock(mutex_);
+    queue_.push_back(std::move(work));
+  }
+  wake_.notify_one();
+}
+
+void WorkPool::serve() {
+  MutexLock lock(mutex_);
+  while (true) {
+    while (queue_.empty() && !stop_) wake_.wait(lock.native());
+    if (stop_) return;
+    auto work = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    work();
+    work = nullptr;
+    lock.lock();
+  }
+}
+
+}  // namespace hubfs
