@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Notices what others do to the cache. A thread waits for inotify events and notes from the engine, lets a burst settle
+// for a moment, and has the change feed look at the repos concerned. Where inotify cannot be had (watch limit, network
+// file systems), it looks at everything every second instead, and followed() says so. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "core/base/thread_annotations.h"
+#include "core/base/unique_fd.h"
+#include "core/cache/watch.h"
+#include "fs/change_feed.h"
+#include "fs/view.h"
+
+namespace hubfs {
+
+class Follower {
+ public:
+  /// `followed` is called when following by events begins or ends.
+  Follower(View& view, ChangeFeed& feed, std::function<void(bool)> followed);
+  ~Follower();
+  Follower(const Follower&) = delete;
+  Follower& operator=(const Follower&) = delete;
+
+  /// Look at a repo soon. Never blocks.
+  void note(const RepoKey& key);
+
+ private:
+  void run();
+  bool watch_everything();
+  bool watch_repo(const RepoKey& key);
+  void take_events();
+  void look_at_dirty();
+  void wake() const;
+
+  View& view_;
+  ChangeFeed& feed_;
+  const std::function<void(bool)> on_followed_;
+  std::unique_ptr<CacheWatch> watch_;       // thread_ only
+  bool by_events_ = false;                  // thread_ only
+  bool overflowed_ = false;                 // thread_ only
+  std::map<std::uint64_t, RepoKey> tags_;   // thread_ only
+  std::map<RepoKey, std::uint64_t> tag_of_; // thread_ only
+  UniqueFd wake_fd_;
+  Mutex mutex_;  ///< guards what others note
+  std::set<RepoKey> dirty_ GUARDED_BY(mutex_);
+  bool list_dirty_ GUARDED_BY(mutex_) = false;
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+}  // namespace hubfs

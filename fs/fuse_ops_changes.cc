@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Operations that change: unlink and rmdir remove from the cache; everything else is refused with EROFS.
+#include <sys/types.h>
+
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "core/base/log.h"
+#include "fs/fuse_context.h"
+
+namespace hubfs {
+
+namespace {
+
+Caller caller_of(fuse_req_t request) {
+  const fuse_ctx* ctx = fuse_req_ctx(request);
+  Caller caller{ctx->uid, {ctx->gid}};
+  std::vector<gid_t> groups(64);
+  int count = fuse_req_getgroups(request, static_cast<int>(groups.size()), groups.data());
+  if (count > static_cast<int>(groups.size())) {
+    groups.resize(static_cast<std::size_t>(count));
+    count = fuse_req_getgroups(request, count, groups.data());
+  }
+  for (int i = 0; i < count && i < static_cast<int>(groups.size()); ++i) caller.groups.push_back(groups[static_cast<std::size_t>(i)]);
+  return caller;
+}
+
+// mountinfo writes blanks and backslashes of a path as three octal digits.
+std::string unescape_octal(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      out.push_back(static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8)));
+      i += 3;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
+}
+
+// A mount below a removed directory would be stranded: no path leads to it any more.
+bool has_mount_below(const std::string& path) {
+  std::ifstream mounts("/proc/self/mountinfo");
+  for (std::string line; std::getline(mounts, line);) {
+    std::istringstream fields(line);
+    std::string skip;
+    std::string point;
+    fields >> skip >> skip >> skip >> skip >> point;
+    if (unescape_octal(point).starts_with(path + "/")) return true;
+  }
+  return false;
+}
+
+void op_unlink(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
+  FuseContext& context = context_of(request);
+  const NodePtr parent = context.inodes.find(parent_id);
+  if (!parent || !parent->dir) {
+    fuse_reply_err(request, ENOENT);
+    return;
+  }
+  if (context.options.read_only) {
+    fuse_reply_err(request, EROFS);
+    return;
+  }
+  const Status removed = context.remover.unlink(*parent->dir, name, caller_of(request));
+  if (!removed) return reply_error(request, "unlink", removed.error());
+  context.inodes.drop_name({parent_id, name});
+  fuse_reply_err(request, 0);
+}
+
+void op_rmdir(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
+  FuseContext& context = context_of(request);
+  const NodePtr parent = context.inodes.find(parent_id);
+  if (!parent || !parent->dir) {
+    fuse_reply_err(request, ENOENT);
+    return;
+  }
+  if (context.options.read_only) {
+    fuse_reply_err(request, EROFS);
+    return;
+  }
+  const std::string inside = context.inodes.path_of(parent_id);
+  if (has_mount_below(context.options.mountpoint + (inside.empty() ? "/" : "/" + inside + "/") + name)) {
+    return reply_error(request, "rmdir", {ErrorKind::kBusy, std::string(name) + ": something is mounted below it", 0});
+  }
+  const Status removed = context.remover.rmdir(*parent->dir, context.full_path(parent_id), name, caller_of(request));
+  if (!removed) {
+    log::info("rmdir " + context.full_path(parent_id) + "/" + name + ": " + removed.error().message);
+    return reply_error(request, "rmdir", removed.error());
+  }
+  context.inodes.drop_name({parent_id, name});
+  fuse_reply_err(request, 0);
+}
+
+void refuse(fuse_req_t request) { fuse_reply_err(request, EROFS); }
+
+}  // namespace
+
+void add_change_operations(fuse_lowlevel_ops& ops) {
+  ops.unlink = op_unlink;
+  ops.rmdir = op_rmdir;
+  ops.setattr = [](fuse_req_t r, fuse_ino_t, struct stat*, int, fuse_file_info*) { refuse(r); };
+  ops.mknod = [](fuse_req_t r, fuse_ino_t, const char*, mode_t, dev_t) { refuse(r); };
+  ops.mkdir = [](fuse_req_t r, fuse_ino_t, const char*, mode_t) { refuse(r); };
+  ops.symlink = [](fuse_req_t r, const char*, fuse_ino_t, const char*) { refuse(r); };
+  ops.link = [](fuse_req_t r, fuse_ino_t, fuse_ino_t, const char*) { refuse(r); };
+  ops.rename = [](fuse_req_t r, fuse_ino_t, const char*, fuse_ino_t, const char*, unsigned int) { refuse(r); };
+  ops.create = [](fuse_req_t r, fuse_ino_t, const char*, mode_t, fuse_file_info*) { refuse(r); };
+  ops.write = [](fuse_req_t r, fuse_ino_t, const char*, size_t, off_t, fuse_file_info*) { refuse(r); };
+  ops.fallocate = [](fuse_req_t r, fuse_ino_t, int, off_t, off_t, fuse_file_info*) { refuse(r); };
+}
+
+}  // namespace hubfs

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Operations on open files. A complete blob is opened in passthrough where that can be had, else through the page cache;
+// a file that is not complete is opened through the page cache and its reads are parked until the bytes have arrived.
+#include <fcntl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+
+#include "core/base/log.h"
+#include "fs/errno_map.h"
+#include "fs/fuse_context.h"
+
+namespace hubfs {
+
+namespace {
+
+struct FileHandle {
+  OpenFilePtr file;
+  std::string control;  ///< content of a file in .hubfs
+};
+
+FileHandle* handle_of(const fuse_file_info* info) { return reinterpret_cast<FileHandle*>(info->fh); }
+
+void close_backing(fuse_req_t request, const OpenFile& file) {
+#ifdef FUSE_CAP_PASSTHROUGH
+  if (file.backing_id > 0) fuse_passthrough_close(request, file.backing_id);
+#else
+  static_cast<void>(request);
+  static_cast<void>(file);
+#endif
+}
+
+// One refused backing open falls back alone; the mount goes on trying (an overlay or a special file is no reason to
+// lose passthrough for the rest).
+void try_passthrough(fuse_req_t request, FuseContext& context, OpenFile& file) {
+#ifdef FUSE_CAP_PASSTHROUGH
+  if (!context.passthrough) return;
+  const int id = fuse_passthrough_open(request, file.fd.get());
+  if (id > 0) file.backing_id = id;
+#else
+  static_cast<void>(request);
+  static_cast<void>(context);
+  static_cast<void>(file);
+#endif
+}
+
+// `file` has one more user for this open. With `drop_pages` the kernel throws away what it has of the file: only for the
+// first open, since it waits for pages that parked reads of other opens have locked.
+void reply_open(fuse_req_t request, FuseContext& context, NodeId node, OpenFilePtr file, fuse_file_info info,
+                bool drop_pages = false) {
+  auto handle = std::make_unique<FileHandle>();
+  if (file->backing_id > 0) {
+#ifdef FUSE_CAP_PASSTHROUGH
+    info.backing_id = file->backing_id;
+#endif
+    ++context.passthrough_opens;
+  } else {
+    info.keep_cache = file->keep_cache && !drop_pages ? 1 : 0;
+    ++context.cached_opens;
+  }
+  handle->file = std::move(file);
+  info.fh = reinterpret_cast<std::uint64_t>(handle.get());
+  if (fuse_reply_open(request, &info) == 0) {
+    static_cast<void>(handle.release());
+  } else {
+    close_if_last(request, context, node);
+  }
+}
+
+Result<UniqueFd> open_bytes(const Target& target) {
+  const TreeFile& file = *target.file;
+  const RepoEntry& repo = *target.tree->repo();
+  const CacheRoot& root = *repo.copies[static_cast<std::size_t>(file.root)].root;
+  if (file.state == FileState::kCached) return open_blob(root, repo.key, *file.etag);
+  const auto path = RelPath::parse(file.path);
+  if (!path) return fail(ErrorKind::kInvalid, file.path);
+  return open_real_file(root, repo.key, target.tree->commit(), *path);
+}
+
+void open_complete(fuse_req_t request, FuseContext& context, const Node& node, const Target& target, const fuse_file_info& info) {
+  auto fd = open_bytes(target);
+  if (!fd) {
+    // Gone or replaced since it was looked up: ESTALE makes the kernel look the path up once more.
+    context.note_changed(target.tree->repo()->key);
+    if (fd.error().kind == ErrorKind::kNotFound) {
+      for (const Dentry& name : context.inodes.names_of(node.id)) context.inodes.drop_name(name);
+      return reply_error(request, "open", {ErrorKind::kStale, fd.error().message, 0});
+    }
+    return reply_error(request, "open", fd.error());
+  }
+  auto fresh = std::make_shared<OpenFile>();
+  fresh->fd = std::move(*fd);
+  fresh->size = target.file->size;
+  fresh->last_stat = to_stat(context, target, nullptr);
+  fresh->keep_cache = target.file->state == FileState::kCached;
+  // A node that was opened while incomplete stays in cached mode: the kernel refuses a mixture.
+  if (!node.file_key.ends_with("#partial")) try_passthrough(request, context, *fresh);
+  OpenFilePtr shared = context.open_files.add(node.id, fresh);
+  if (shared != fresh) close_backing(request, *fresh);
+  reply_open(request, context, node.id, std::move(shared), info);
+}
+
+void open_missing(fuse_req_t request, FuseContext& context, const NodePtr& node, const Resolved& place, const fuse_file_info& info) {
+  const auto target = fetch_target(context.view, place.parent, place.target);
+  if (!target) return reply_error(request, "open", {ErrorKind::kNotFound, place.name + ": nothing to fetch", 0});
+  const std::string identity = place.target.file->identity;
+  const struct stat last = to_stat(context, place.target, nullptr);
+  const ParkedId parked = context.parked.park(request, {});
+  auto slot = std::make_shared<FetchFilePtr>();
+  auto answer = [&context, parked, node, slot, identity, last, info](const Status& opened) {
+    fuse_req_t waiting = context.parked.take(parked);
+    if (waiting == nullptr) return;
+    if (!opened) {
+      context.set_error(identity, opened.error().message);
+      log::warn("open of " + context.full_path(node->id) + ": " + opened.error().message);
+      return reply_error(waiting, "open", opened.error());
+    }
+    auto fresh = std::make_shared<OpenFile>();
+    fresh->fetch = *slot;
+    fresh->size = fresh->fetch->target().size;
+    fresh->last_stat = last;
+    OpenFilePtr shared = context.open_files.add(node->id, fresh);
+    // Not verified yet: what an earlier open left in the page cache may have been wrong.
+    const bool first = shared == fresh;
+    reply_open(waiting, context, node->id, std::move(shared), info, first);
+  };
+  // The engine may answer before open() has returned the file that the answer needs: whoever comes second goes on.
+  auto early = std::make_shared<std::optional<Status>>();
+  auto guard = std::make_shared<Mutex>();
+  FetchFilePtr file = context.engine.open(*target, [answer, slot, early, guard](const Status& opened) {
+    {
+      const MutexLock lock(*guard);
+      if (!*slot) {
+        *early = opened;
+        return;
+      }
+    }
+    answer(opened);
+  });
+  std::optional<Status> answered;
+  {
+    const MutexLock lock(*guard);
+    *slot = file;
+    answered = *early;
+  }
+  if (answered) answer(*answered);
+}
+
+void op_open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
+  FuseContext& context = context_of(request);
+  if ((info->flags & O_ACCMODE) != O_RDONLY || (info->flags & O_TRUNC) != 0) {
+    fuse_reply_err(request, EROFS);
+    return;
+  }
+  const NodePtr node = context.inodes.find(id);
+  if (!node || node->dir) {
+    fuse_reply_err(request, node ? EISDIR : ESTALE);
+    return;
+  }
+  if (node->file_key.starts_with("control/")) {
+    auto handle = std::make_unique<FileHandle>();
+    handle->control = context.view.control_content(node->file_key.substr(std::strlen("control/")));
+    info->direct_io = 1;
+    info->fh = reinterpret_cast<std::uint64_t>(handle.get());
+    if (fuse_reply_open(request, info) == 0) static_cast<void>(handle.release());
+    return;
+  }
+  if (OpenFilePtr open = context.open_files.join(id)) {
+    const bool failed = open->fetch && open->fetch->phase() == FetchFile::Phase::kFailed;
+    if (!failed) return reply_open(request, context, id, std::move(open), *info);
+    close_if_last(request, context, id);
+  }
+  auto place = resolve_place(context, *node);
+  if (!place) {
+    // The name may stand for another node by now: ESTALE makes the kernel look again.
+    fuse_reply_err(request, ESTALE);
+    return;
+  }
+  const FileState state = place->target.file->state;
+  if (state == FileState::kCached || state == FileState::kRealFile) {
+    return open_complete(request, context, *node, place->target, *info);
+  }
+  if (!node->file_key.ends_with("#partial")) {
+    // The blob is gone; the kernel must come back with the node of the incomplete file.
+    for (const Dentry& name : context.inodes.names_of(node->id)) context.inodes.drop_name(name);
+    fuse_reply_err(request, ESTALE);
+    return;
+  }
+  open_missing(request, context, node, *place, *info);
+}
+
+void reply_bytes(fuse_req_t request, int fd, std::uint64_t offset, std::uint64_t length) {
+  fuse_bufvec data{};
+  data.count = 1;
+  data.buf[0].size = static_cast<size_t>(length);
+  data.buf[0].flags = static_cast<fuse_buf_flags>(FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK);
+  data.buf[0].fd = fd;
+  data.buf[0].pos = static_cast<off_t>(offset);
+  fuse_reply_data(request, &data, FUSE_BUF_SPLICE_MOVE);
+}
+
+void read_fetched(fuse_req_t request, FuseContext& context, const OpenFilePtr& file, std::uint64_t offset, std::uint64_t length) {
+  const FetchFilePtr fetch = file->fetch;
+  const ByteRange range{offset, offset + length};
+  if (fetch->has(range) && !fetch->tainted()) {
+    context.engine.note_read(fetch, range);
+    return reply_bytes(request, fetch->fd(), offset, length);
+  }
+  const ParkedId parked = context.parked.park(request, {});
+  context.engine.wait_for(fetch, range, [&context, parked, fetch, range](const Status& here) {
+    fuse_req_t waiting = context.parked.take(parked);
+    if (waiting == nullptr) return;
+    if (here) return reply_bytes(waiting, fetch->fd(), range.first, range.size());
+    context.set_error(fetch->target().key.text() + "/" + fetch->target().etag.text(), here.error().message);
+    log::warn("read of " + fetch->target().key.text() + "/" + fetch->target().path.text() + ": " + here.error().message);
+    reply_error(waiting, "read", here.error());
+  });
+}
+
+void op_read(fuse_req_t request, fuse_ino_t /*id*/, size_t size, off_t offset, fuse_file_info* info) {
+  FuseContext& context = context_of(request);
+  const FileHandle* handle = handle_of(info);
+  if (!handle->file) {
+    const auto at = std::min(static_cast<std::size_t>(offset), handle->control.size());
+    fuse_reply_buf(request, handle->control.data() + at, std::min(size, handle->control.size() - at));
+    return;
+  }
+  const OpenFilePtr& file = handle->file;
+  const auto first = static_cast<std::uint64_t>(offset);
+  if (!file->fetch) return reply_bytes(request, file->fd.get(), first, size);
+  if (first >= file->size || size == 0) {
+    fuse_reply_buf(request, nullptr, 0);
+    return;
+  }
+  read_fetched(request, context, file, first, std::min<std::uint64_t>(size, file->size - first));
+}
+
+void op_flush(fuse_req_t request, fuse_ino_t /*id*/, fuse_file_info* /*info*/) { fuse_reply_err(request, 0); }
+
+void op_fsync(fuse_req_t request, fuse_ino_t /*id*/, int /*datasync*/, fuse_file_info* /*info*/) { fuse_reply_err(request, 0); }
+
+void op_release(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
+  const std::unique_ptr<FileHandle> handle(handle_of(info));
+  if (handle->file) close_if_last(request, context_of(request), id);
+  fuse_reply_err(request, 0);
+}
+
+}  // namespace
+
+void close_if_last(fuse_req_t request, FuseContext& context, NodeId node) {
+  if (const OpenFilePtr last = context.open_files.leave(node)) close_backing(request, *last);
+}
+
+void add_file_operations(fuse_lowlevel_ops& ops) {
+  ops.open = op_open;
+  ops.read = op_read;
+  ops.flush = op_flush;
+  ops.fsync = op_fsync;
+  ops.release = op_release;
+}
+
+}  // namespace hubfs

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/mount.h"
+
+#include "core/base/log.h"
+#include "core/cache/removal.h"
+#include "core/fetch/fetch_engine.h"
+#include "fs/change_feed.h"
+#include "fs/follower.h"
+#include "fs/fuse_context.h"
+#include "fs/fuse_session.h"
+#include "fs/remover.h"
+#include "fs/status_report.h"
+#include "fs/view_parts.h"
+
+namespace hubfs {
+
+// In the order in which they are made; destroyed in reverse. The engine ends its fills on the loop's thread, so the loop
+// stops after it.
+struct Mount::Parts : FetchEvents {
+  Parts(const MountOptions& o, std::vector<CacheRootPtr> roots)
+      : options(o), shown(o, std::move(roots)), engine(shown.roots.front(), *shown.loop, shown.hub, {}, *this) {}
+
+  ~Parts() override {
+    follower.reset();
+    if (remover) remover->drain();
+    if (const Status saved = shown.memory.flush(); !saved) log::warn("not saved: " + saved.error().message);
+  }
+
+  void on_published(const FetchTarget& target) override {
+    if (follower) follower->note(target.key);
+  }
+  void on_changed(const FetchTarget& target) override {
+    if (follower) follower->note(target.key);
+  }
+
+  const MountOptions options;
+  ViewParts shown;
+  FuseSession session;
+  std::unique_ptr<InodeTable> inodes;
+  std::unique_ptr<Notifier> notifier;
+  std::unique_ptr<ChangeFeed> feed;
+  ParkedRequests parked;
+  OpenFiles open_files;
+  std::unique_ptr<Follower> follower;
+  FetchEngine engine;
+  std::unique_ptr<Remover> remover;
+  std::unique_ptr<FuseContext> context;
+};
+
+Mount::Mount(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Mount::~Mount() = default;
+
+Result<std::unique_ptr<Mount>> Mount::prepare(const MountOptions& options) {
+  auto roots = open_roots(options.cache_roots);
+  if (!roots) return std::unexpected(roots.error());
+  for (const CacheRootPtr& root : *roots) {
+    if (options.mountpoint == root->path() || root->path().starts_with(options.mountpoint + "/")) {
+      return fail(ErrorKind::kInvalid, "the cache " + root->path() + " lies in the mountpoint " + options.mountpoint +
+                                           ": the mount would cover it; choose another mountpoint");
+    }
+    empty_trash(*root);
+  }
+  auto parts = std::make_unique<Parts>(options, std::move(*roots));
+  parts->shown.library.load();
+  auto root_spec = parts->shown.view.root();
+  if (!root_spec) return std::unexpected(root_spec.error());
+  parts->inodes = std::make_unique<InodeTable>(*root_spec);
+  return std::unique_ptr<Mount>(new Mount(std::move(parts)));
+}
+
+Status Mount::run(std::function<void()> ready) {
+  Parts& p = *parts_;
+  p.notifier = std::make_unique<Notifier>(p.session);
+  p.feed = std::make_unique<ChangeFeed>(p.shown.view, *p.inodes, *p.notifier, p.options.subtree);
+  p.remover = std::make_unique<Remover>(p.shown.view, p.engine, [&p](const RepoKey& key) { p.feed->repo_changed(key); });
+  p.context = std::make_unique<FuseContext>(p.shown.view, *p.inodes, *p.notifier, p.engine, *p.remover, p.open_files, p.parked, p.options);
+  p.context->note_changed = [&p](const RepoKey& key) { p.follower->note(key); };
+  p.shown.view.control_content = [&p](const std::string&) { return status_report(*p.context); };
+  p.follower = std::make_unique<Follower>(p.shown.view, *p.feed, [&p](bool followed) { p.context->followed = followed; });
+  if (auto mounted = p.session.mount(*p.context, p.options); !mounted) return mounted;
+  const Status served = p.session.serve([&] {
+    if (!p.context->passthrough) {
+      log::info(built_with_passthrough() ? "passthrough is not available here (it needs Linux 6.9 and root): reads go through the page cache"
+                                         : "this hubfs was built with a libfuse older than 3.17: passthrough is not available, "
+                                           "reads go through the page cache");
+    }
+    ready();
+  });
+  p.parked.drop_all();
+  p.session.unmount();
+  return served;
+}
+
+}  // namespace hubfs

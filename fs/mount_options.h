@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything a mount is told, checked, without argv in it. Value type.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "fs/permissions.h"
+
+namespace hubfs {
+
+struct MountOptions {
+  std::string mountpoint;                  ///< absolute
+  std::vector<std::string> cache_roots;    ///< absolute; the first is where downloads go
+  std::string endpoint;                    ///< without a trailing "/"
+  std::optional<std::string> token;
+  bool offline = false;
+  bool read_only = false;
+  bool allow_other = false;
+  bool show_all = true;
+  bool passthrough = true;                 ///< try it; per open it falls back by itself
+  std::string subtree;
+  PermissionOptions permissions;
+  std::vector<std::string> fuse_options;   ///< handed to libfuse as they are
+  bool debug = false;                      ///< libfuse's own trace
+};
+
+}  // namespace hubfs

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/permissions.h"
+
+namespace hubfs {
+
+namespace {
+
+// May somebody of this class (of a thing owned by uid:gid) search the step? An owner is judged by the step's owner bits
+// only where he owns the step too; otherwise by the most that he surely has.
+bool owner_may_search(const Way::Step& step, uid_t uid, gid_t gid) {
+  if (uid == 0) return true;
+  if (step.uid == uid) return (step.mode & S_IXUSR) != 0;
+  if (step.gid == gid) return (step.mode & S_IXGRP) != 0;
+  return (step.mode & S_IXOTH) != 0;
+}
+bool group_may_search(const Way::Step& step, gid_t gid) {
+  return step.gid == gid ? (step.mode & S_IXGRP) != 0 : (step.mode & S_IXOTH) != 0;
+}
+
+// Which of the three classes reach a thing owned by uid:gid at the end of the way: 0700, 0070, 0007 or'ed.
+mode_t reach(const Way& way, uid_t uid, gid_t gid) {
+  mode_t mask = S_IRWXU | S_IRWXG | S_IRWXO;
+  for (const Way::Step& step : way.steps) {
+    if (!owner_may_search(step, uid, gid)) mask &= ~static_cast<mode_t>(S_IRWXU);
+    if (!group_may_search(step, gid)) mask &= ~static_cast<mode_t>(S_IRWXG);
+    if ((step.mode & S_IXOTH) == 0) mask &= ~static_cast<mode_t>(S_IRWXO);
+  }
+  return mask;
+}
+
+Permission apply(Permission permission, const PermissionOptions& options, mode_t all_bits) {
+  if (options.uid) permission.uid = *options.uid;
+  if (options.gid) permission.gid = *options.gid;
+  // A new owner or group must not gain what others had not: bits of a class whose member changed are cut to those of all.
+  if (!options.expose) {
+    const mode_t others = permission.mode & S_IRWXO;
+    const mode_t writable = S_IWUSR | S_IWGRP;
+    if (options.gid) permission.mode = (permission.mode & ~static_cast<mode_t>(S_IRWXG)) | (others << 3U) | (permission.mode & writable & S_IWGRP);
+    if (options.uid) permission.mode = (permission.mode & ~static_cast<mode_t>(S_IRWXU)) | (others << 6U) | (permission.mode & writable & S_IWUSR);
+  } else {
+    permission.mode |= all_bits;
+  }
+  permission.mode &= ~options.umask;
+  return permission;
+}
+
+}  // namespace
+
+Way way_to(const std::string& path) {
+  Way way;
+  std::size_t end = 0;
+  do {
+    end = path.find('/', end + 1);
+    const std::string prefix = end == std::string::npos ? path : path.substr(0, end);
+    struct stat st {};
+    if (::stat(prefix.c_str(), &st) == 0) {
+      way.steps.push_back({st.st_uid, st.st_gid, st.st_mode});
+    } else {
+      way.steps.push_back({});
+    }
+  } while (end != std::string::npos);
+  return way;
+}
+
+Permission folder_permission(const struct stat& folder, const Way& way, const PermissionOptions& options) {
+  Permission permission{folder.st_uid, folder.st_gid, 0};
+  const mode_t reached = reach(way, folder.st_uid, folder.st_gid);
+  permission.mode = folder.st_mode & (reached | S_ISVTX);
+  return apply(permission, options, S_IRUSR | S_IXUSR | S_IRGRP | S_IXGRP | S_IROTH | S_IXOTH);
+}
+
+Permission file_permission(uid_t uid, gid_t gid, mode_t blob_mode, const std::vector<struct stat>& folders, const Way& way,
+                           const PermissionOptions& options) {
+  Way whole = way;
+  for (const struct stat& folder : folders) whole.steps.push_back({folder.st_uid, folder.st_gid, folder.st_mode});
+  Permission permission{uid, gid, 0};
+  permission.mode = (blob_mode & (S_IRUSR | S_IRGRP | S_IROTH) & reach(whole, uid, gid)) | S_IWUSR;
+  return apply(permission, options, S_IRUSR | S_IRGRP | S_IROTH);
+}
+
+}  // namespace hubfs

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fs/status_report.h"
+
+#include <unistd.h>
+
+#include <nlohmann/json.hpp>
+
+#include "fs/fuse_context.h"
+
+namespace hubfs {
+
+std::string status_report(const FuseContext& context) {
+  nlohmann::json roots = nlohmann::json::array();
+  for (const CacheRootPtr& root : context.view.library().roots()) {
+    roots.push_back({{"path", root->path()}, {"writable", root->has_state()}, {"state", root->state_path()}, {"there", root->still_there()}});
+  }
+  const FetchStatus fetch = context.engine.status();
+  nlohmann::json downloads = nlohmann::json::array();
+  for (const FetchStatus::File& file : fetch.active) {
+    nlohmann::json item{{"repo", file.repo}, {"path", file.path}, {"size", file.size}, {"present", file.present}};
+    if (!file.error.empty()) item["error"] = file.error;
+    downloads.push_back(std::move(item));
+  }
+  const nlohmann::json report{
+      {"version", HUBFS_VERSION},
+      {"pid", ::getpid()},
+      {"mountpoint", context.options.mountpoint},
+      {"endpoint", context.options.endpoint},
+      {"offline", context.options.offline},
+      {"passthrough", context.passthrough.load()},
+      {"passthrough_opens", context.passthrough_opens.load()},
+      {"cached_opens", context.cached_opens.load()},
+      {"follows_changes", context.followed.load() ? "events" : "polling"},
+      {"repos", context.view.library().all().size()},
+      {"nodes", context.inodes.size()},
+      {"open_files", context.open_files.size()},
+      {"parked_requests", context.parked.size()},
+      {"cache_roots", roots},
+      {"downloads", downloads},
+      {"last_error", fetch.last_error},
+      {"problems", context.view.library().problems()},
+  };
+  return report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace hubfs

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One function for each command; each returns the exit code and has already said what went wrong.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/base/error.h"
+#include "fs/mount_options.h"
+
+namespace hubfs {
+
+/// Where the cache is and how to reach the Hub, as most commands take it.
+struct CacheArguments {
+  std::vector<std::string> caches;   ///< --cache, in order
+  std::string endpoint;              ///< --endpoint
+};
+
+struct MountArguments {
+  CacheArguments cache;
+  std::string mountpoint;
+  std::vector<std::string> options;  ///< each -o, commas not yet split
+  bool foreground = false;
+  bool verbose = false;
+  std::string log_file;
+};
+
+/// Roots, endpoint, token and offline mode from arguments and environment, by the rules of huggingface_hub.
+Result<MountOptions> cache_options(const CacheArguments& arguments);
+
+/// All of a mount's options, checked: an unknown or malformed one is refused with a sentence.
+Result<MountOptions> mount_options(const MountArguments& arguments);
+
+int mount_command(const MountArguments& arguments);
+int umount_command(const std::string& mountpoint, bool lazy);
+int status_command(const std::string& mountpoint, bool json);
+int ls_command(const CacheArguments& cache, bool json);
+int rm_command(const CacheArguments& cache, const std::vector<std::string>& targets, bool yes);
+
+/// "hubfs: <sentence>" on stderr; returns 1.
+int complain(const std::string& sentence);
+
+}  // namespace hubfs

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "mount-helpers/mountpoints.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+namespace hubfs {
+
+namespace {
+
+struct MountLine {
+  std::string point;
+  std::string type;
+};
+
+std::string unescape_octal(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      out.push_back(static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8)));
+      i += 3;
+    } else {
+      out.push_back(text[i]);
+    }
+  }
+  return out;
+}
+
+std::vector<MountLine> read_mounts() {
+  std::vector<MountLine> mounts;
+  std::ifstream file("/proc/self/mountinfo");
+  for (std::string line; std::getline(file, line);) {
+    std::istringstream fields(line);
+    std::string word;
+    MountLine mount;
+    for (int i = 0; i < 4; ++i) fields >> word;
+    fields >> mount.point;
+    while (fields >> word && word != "-") {
+    }
+    fields >> mount.type;
+    mount.point = unescape_octal(mount.point);
+    mounts.push_back(std::move(mount));
+  }
+  return mounts;
+}
+
+bool is_hubfs_type(const std::string& type) { return type == "fuse.hubfs"; }
+
+Status run_fusermount(const std::string& path, bool lazy) {
+  const pid_t child = ::fork();
+  if (child < 0) return fail_errno("fork");
+  if (child == 0) {
+    ::execlp("fusermount3", "fusermount3", lazy ? "-uz" : "-u", "--", path.c_str(), nullptr);
+    ::_exit(127);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+    return fail(ErrorKind::kUnsupported, "fusermount3 is not installed (package fuse3); unmount as root instead");
+  }
+  return fail(ErrorKind::kSystem, "cannot unmount " + path + "; the line above says why");
+}
+
+}  // namespace
+
+std::vector<std::string> hubfs_mountpoints() {
+  std::vector<std::string> points;
+  for (const MountLine& mount : read_mounts()) {
+    if (is_hubfs_type(mount.type)) points.push_back(mount.point);
+  }
+  return points;
+}
+
+bool is_mountpoint(const std::string& path) {
+  const auto mounts = read_mounts();
+  return std::any_of(mounts.begin(), mounts.end(), [&](const MountLine& m) { return m.point == path; });
+}
+
+bool is_hubfs_mountpoint(const std::string& path) {
+  const auto mounts = read_mounts();
+  return std::any_of(mounts.begin(), mounts.end(), [&](const MountLine& m) { return m.point == path && is_hubfs_type(m.type); });
+}
+
+std::string absolute_path(const std::string& path) {
+  std::filesystem::path full = std::filesystem::path(path).lexically_normal();
+  std::error_code ignored;
+  if (full.is_relative()) full = (std::filesystem::current_path(ignored) / full).lexically_normal();
+  std::string text = full.string();
+  while (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  // Links above the mountpoint are resolved; the last component may be a dead mount, which must not be touched.
+  const auto parent = std::filesystem::canonical(std::filesystem::path(text).parent_path(), ignored);
+  if (ignored) return text;
+  const std::string resolved = (parent / std::filesystem::path(text).filename()).string();
+  struct stat st {};
+  if (::lstat(resolved.c_str(), &st) == 0 && S_ISLNK(st.st_mode)) {
+    const auto target = std::filesystem::canonical(resolved, ignored);
+    if (!ignored) return target.string();
+  }
+  return resolved;
+}
+
+Status prepare_mountpoint(const std::string& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) {
+    if (errno == ENOTCONN || (errno == EIO && is_hubfs_mountpoint(path))) {
+      // The daemon behind it is dead; nobody can use that mount any more.
+      if (auto detached = unmount(path, true); !detached) return detached;
+      return prepare_mountpoint(path);
+    }
+    if (errno == ENOENT) return fail(ErrorKind::kNotFound, "the mountpoint " + path + " does not exist; make it with: mkdir -p " + path);
+    return fail_errno("mountpoint " + path);
+  }
+  if (!S_ISDIR(st.st_mode)) return fail(ErrorKind::kInvalid, "the mountpoint " + path + " is not a directory");
+  if (is_hubfs_mountpoint(path)) {
+    // The kernel may answer stat from memory although the daemon is dead; opening its status asks the daemon.
+    const int probe = ::open((path + "/.hubfs/status.json").c_str(), O_RDONLY | O_CLOEXEC);
+    const bool refused = probe < 0 && (errno == EACCES || errno == EPERM || errno == ENOENT);
+    if (probe < 0 && !refused) {
+      if (auto detached = unmount(path, true); !detached) return detached;
+      return prepare_mountpoint(path);
+    }
+    if (probe >= 0) ::close(probe);
+    return fail(ErrorKind::kBusy, "a hubfs is already mounted on " + path + "; unmount it first with: hubfs umount " + path);
+  }
+  DIR* dir = ::opendir(path.c_str());
+  if (dir == nullptr) return fail_errno("mountpoint " + path);
+  bool empty = true;
+  while (const dirent* entry = ::readdir(dir)) {
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != "..") empty = false;
+  }
+  ::closedir(dir);
+  if (!empty) {
+    return fail(ErrorKind::kNotEmpty, "the mountpoint " + path + " is not empty; mounting would hide what is in it, choose an empty directory");
+  }
+  return {};
+}
+
+Status unmount(const std::string& path, bool lazy) {
+  if (::umount2(path.c_str(), UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) == 0) return {};
+  if (errno == EPERM) return run_fusermount(path, lazy);
+  if (errno == EBUSY) {
+    return fail(ErrorKind::kBusy, path + " is in use (an open file, or a shell whose directory it is); end that, or detach it with: "
+                                         "hubfs umount --lazy " + path);
+  }
+  if (errno == EINVAL) return fail(ErrorKind::kInvalid, "nothing is mounted on " + path);
+  return fail_errno("unmounting " + path);
+}
+
+}  // namespace hubfs

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "mount-helpers/commands.h"
+#include "mount-helpers/mountpoints.h"
+
+namespace hubfs {
+
+namespace {
+
+void print_status(const nlohmann::json& status) {
+  std::printf("%s\n", status.value("mountpoint", "").c_str());
+  for (const auto& root : status["cache_roots"]) {
+    std::printf("  cache        %s%s\n", root.value("path", "").c_str(), root.value("writable", true) ? "" : " (read-only)");
+  }
+  std::printf("  hub          %s%s\n", status.value("endpoint", "").c_str(), status.value("offline", false) ? " (offline)" : "");
+  std::printf("  passthrough  %s\n", status.value("passthrough", false) ? "yes" : "no");
+  std::printf("  changes      noticed by %s\n", status.value("follows_changes", "").c_str());
+  std::printf("  repos        %llu\n", static_cast<unsigned long long>(status.value("repos", 0ULL)));
+  for (const auto& file : status["downloads"]) {
+    std::printf("  download     %s/%s %llu of %llu bytes%s%s\n", file.value("repo", "").c_str(), file.value("path", "").c_str(),
+                static_cast<unsigned long long>(file.value("present", 0ULL)),
+                static_cast<unsigned long long>(file.value("size", 0ULL)), file.contains("error") ? ": " : "",
+                file.value("error", "").c_str());
+  }
+  for (const auto& problem : status["problems"]) std::printf("  problem      %s\n", problem.get<std::string>().c_str());
+  if (const std::string error = status.value("last_error", ""); !error.empty()) std::printf("  last error   %s\n", error.c_str());
+}
+
+}  // namespace
+
+int status_command(const std::string& mountpoint, bool json) {
+  std::vector<std::string> points = hubfs_mountpoints();
+  if (!mountpoint.empty()) {
+    const std::string path = absolute_path(mountpoint);
+    if (!is_hubfs_mountpoint(path)) return complain("no hubfs is mounted on " + path);
+    points = {path};
+  }
+  nlohmann::json all = nlohmann::json::array();
+  for (const std::string& point : points) {
+    std::ifstream file(point + "/.hubfs/status.json");
+    auto status = nlohmann::json::parse(file, nullptr, false);
+    if (!status.is_object()) {
+      status = {{"mountpoint", point}, {"error", "the daemon does not answer; `hubfs mount` on it recovers it"}};
+      if (!json) std::printf("%s\n  dead: the daemon does not answer; `hubfs mount` on it recovers it\n", point.c_str());
+    } else if (!json) {
+      print_status(status);
+    }
+    all.push_back(std::move(status));
+  }
+  if (json) std::printf("%s\n", all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  if (!json && points.empty()) std::printf("no hubfs is mounted\n");
+  return 0;
+}
+
+}  // namespace hubfs
