@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command: errors in a sentence, mounting and unmounting in every form, status, ls and rm."""
+
+import errno
+import json
+import os
+import shutil
+import signal
+import time
+
+from hubfs_mount import HUBFS, MountTest, errno_of, is_mounted, main, run, wait_until
+
+CONFIG = json.dumps({"model_type": "llama"})
+
+
+class CommandTest(MountTest):
+    def setUp(self):
+        super().setUp()
+        self.commit = self.cache.add("meta/tiny", {"config.json": CONFIG, "model.safetensors": b"w" * 1000})
+        self.point = self.folder / "point"
+        self.point.mkdir()
+        self.addCleanup(self.let_go)
+
+    def let_go(self):
+        if is_mounted(self.point):
+            run(HUBFS, "umount", "-l", self.point)
+        if is_mounted(self.point):
+            run("umount", "-l", self.point)
+
+    def hubfs(self, *args, **kwargs):
+        return run(HUBFS, *args, **kwargs)
+
+    def background(self, *more):
+        done = self.hubfs("mount", "--cache", self.cache.root, "--endpoint", "http://127.0.0.1:9",
+                          "--log", self.folder / "log", *more, self.point)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return json.loads((self.point / ".hubfs/status.json").read_text())["pid"]
+
+    def refused(self, words, *args):
+        done = self.hubfs("mount", *args)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(len(done.stderr.strip().splitlines()), 1, done.stderr)
+        self.assertIn(words, done.stderr)
+
+    def gone(self, pid):
+        return wait_until(lambda: not os.path.exists(f"/proc/{pid}") or "\nState:\tZ" in open(f"/proc/{pid}/status").read())
+
+    def test_mount_refuses_in_a_sentence(self):
+        cache = ("--cache", self.cache.root)
+        self.refused("none", *cache, self.folder / "none")
+        (self.folder / "full").mkdir()
+        (self.folder / "full/file").touch()
+        self.refused("not empty", *cache, self.folder / "full")
+        self.refused("nonsense", *cache, "-o", "nonsense", self.point)
+        self.refused("show=some", *cache, "-o", "show=some", self.point)
+        self.refused("relative", "--cache", "relative/path", self.point)
+        self.assertNotEqual(self.hubfs("mount", "--cache", "", self.point).returncode, 0)
+        self.assertFalse(is_mounted(self.point))
+
+    def test_already_mounted(self):
+        self.background()
+        self.refused("already mounted", "--cache", self.cache.root, self.point)
+        self.assertTrue((self.point / "models/llama/tiny/config.json").exists())
+
+    def test_usable_when_mount_returns_and_gone_when_umount_does(self):
+        pid = self.background()
+        self.assertEqual((self.point / "models/llama/tiny/config.json").read_text(), CONFIG)
+        done = self.hubfs("umount", self.point)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertFalse(is_mounted(self.point))
+        self.assertTrue(self.gone(pid))
+        self.assertNotEqual(self.hubfs("umount", self.point).returncode, 0)
+
+    def test_a_dead_mount_is_recovered(self):
+        pid = self.background()
+        os.kill(pid, signal.SIGKILL)
+        # Attributes of the root may still be remembered by the kernel: what is dead shows in a file that is not.
+        self.assertTrue(wait_until(lambda: errno_of(open, self.point / ".hubfs/status.json") == errno.ENOTCONN))
+        self.assertTrue(is_mounted(self.point))
+        self.assertIn("dead", self.hubfs("status").stdout)
+        self.background()
+        self.assertEqual((self.point / "models/llama/tiny/config.json").read_text(), CONFIG)
+
+    def test_signals_unmount(self):
+        for number in (signal.SIGTERM, signal.SIGINT):
+            pid = self.background()
+            os.kill(pid, number)
+            self.assertTrue(self.gone(pid), f"signal {number}")
+            self.assertFalse(is_mounted(self.point))
+
+    def test_signals_end_the_foreground_with_success(self):
+        mounted = self.mount()
+        self.assertEqual(mounted.end(5), 0, mounted.log())
+        self.assertFalse(is_mounted(mounted.point))
+
+    def test_sigterm_with_an_open_file(self):
+        mounted = self.mount()
+        fd = os.open(mounted / "models/llama/tiny/config.json", os.O_RDONLY)
+        self.addCleanup(errno_of, os.close, fd)  # fails: the file system is gone
+        self.assertEqual(mounted.end(5), 0, mounted.log())
+
+    def test_status(self):
+        pid = self.background()
+        found = [s for s in json.loads(self.hubfs("status", "--json").stdout) if s.get("mountpoint") == str(self.point)]
+        self.assertEqual(len(found), 1)
+        self.assertEqual((found[0]["pid"], found[0]["repos"]), (pid, 1))
+        text = self.hubfs("status", self.point).stdout
+        self.assertIn(str(self.point), text)
+        self.assertIn(str(self.cache.root), text)
+        self.assertNotEqual(self.hubfs("status", self.folder).returncode, 0)
+
+    def test_ls(self):
+        self.cache.add("org/data", {"a.txt": "x"}, repo_type="dataset")
+        done = self.hubfs("ls", "--json", "--cache", self.cache.root)
+        items = {item["repo_id"]: item for item in json.loads(done.stdout)}
+        self.assertEqual(set(items), {"meta/tiny", "org/data"})
+        model = items["meta/tiny"]
+        self.assertLessEqual({"repo_id", "repo_type", "family", "type", "name", "path", "commit", "refs", "size_on_disk",
+                              "size", "state"}, set(model))
+        self.assertEqual((model["repo_type"], model["family"], model["name"], model["path"], model["commit"], model["refs"]),
+                         ("model", "llama", "tiny", "models/llama/tiny", self.commit, ["main"]))
+        self.assertEqual((model["size"], model["state"]), (1000 + len(CONFIG), "cached"))
+        self.assertIn("models/llama/tiny", self.hubfs("ls", "--cache", self.cache.root).stdout)
+
+    def test_rm_of_every_kind_of_target(self):
+        for target in ("model/meta/tiny", "hf://meta/tiny", "models/llama/tiny", self.commit, "hub/meta/tiny@main"):
+            with self.subTest(target):
+                shutil.rmtree(self.cache.repo("meta/tiny"), ignore_errors=True)
+                self.cache.add("meta/tiny", {"config.json": CONFIG, "model.safetensors": b"w" * 1000}, commit=self.commit)
+                done = self.hubfs("rm", "-y", "--cache", self.cache.root, target)
+                self.assertEqual((done.returncode, done.stderr), (0, ""))
+                self.assertFalse(self.cache.repo("meta/tiny").exists())
+
+    def test_rm_of_a_file_shows_in_a_mount(self):
+        self.background()
+        self.assertTrue((self.point / "models/llama/tiny/model.safetensors").exists())
+        done = self.hubfs("rm", "-y", "--cache", self.cache.root, "hf://meta/tiny/model.safetensors")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertFalse(self.cache.blob("meta/tiny", "model.safetensors", b"w" * 1000).exists())
+        self.assertTrue(wait_until(lambda: not (self.point / "models/llama/tiny/model.safetensors").exists(), 1.5))
+
+    def test_rm_asks_and_complains(self):
+        done = self.hubfs("rm", "--cache", self.cache.root, "model/meta/tiny", stdin=-3)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertTrue(self.cache.repo("meta/tiny").exists())
+        self.assertNotEqual(self.hubfs("rm", "-y", "--cache", self.cache.root, "model/meta/none").returncode, 0)
+
+    def test_the_form_of_mount_8(self):
+        helper = self.folder / "mount.hubfs"
+        helper.symlink_to(os.path.realpath(HUBFS))
+        done = run(helper, self.cache.root, self.point, "-o", "rw,nosuid,nodev,offline,show=cached,_netdev,x-systemd.automount")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual((self.point / "models/llama/tiny/config.json").read_text(), CONFIG)
+        self.assertEqual(self.hubfs("umount", self.point).returncode, 0)
+
+    def test_mount_t_hubfs(self):
+        helpers = ["/sbin/mount.hubfs", "/sbin/mount.fuse.hubfs"]
+        if any(os.path.lexists(helper) for helper in helpers):
+            self.skipTest("hubfs is installed on this machine")
+        for helper in helpers:
+            os.symlink(os.path.realpath(HUBFS), helper)
+            self.addCleanup(os.unlink, helper)
+        for kind in ("hubfs", "fuse.hubfs"):
+            done = run("mount", "-t", kind, self.cache.root, self.point, "-o", "offline,ro")
+            self.assertEqual((done.returncode, done.stderr), (0, ""), kind)
+            self.assertTrue((self.point / "models/llama/tiny/config.json").exists())
+            run("umount", self.point)
+            self.assertTrue(wait_until(lambda: not is_mounted(self.point)))
+
+    def test_a_token_is_never_logged(self):
+        token = "hf_verysecretvalue"
+        mounted = self.mount(extra=("-v",), env={"HF_TOKEN": token})
+        errno_of(os.stat, mounted / "hub/org/none")
+        time.sleep(0.1)
+        for text in (mounted.log(), (mounted / ".hubfs/status.json").read_text(), open(f"/proc/{mounted.pid}/cmdline").read()):
+            self.assertNotIn(token, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What other programs do to the cache shows within a second, without a remount."""
+
+import json
+import os
+import shutil
+
+from hubfs_mount import MountTest, main, noise, wait_until
+
+CONFIG = json.dumps({"model_type": "llama"})
+
+
+class FollowTest(MountTest):
+    def soon(self, condition, what=None):
+        self.assertTrue(wait_until(condition, 1.5), what)
+
+    def setUp(self):
+        super().setUp()
+        self.first = self.cache.add("meta/old", {"config.json": CONFIG, "v": "1"})
+        self.mounted = self.mount()
+        self.llama = self.mounted / "models/llama"
+        self.assertEqual(self.names(self.llama), ["old"])
+
+    def test_a_new_repo_even_where_it_was_missed_before(self):
+        self.assertFalse((self.llama / "new").exists())
+        self.assertFalse((self.mounted / "datasets").exists())
+        self.cache.add("meta/new", {"config.json": CONFIG, "w.bin": "w"})
+        self.soon(lambda: "new" in os.listdir(self.llama))
+        self.soon(lambda: (self.llama / "new/w.bin").read_text() == "w")
+        self.cache.add("org/data", {"a": "b"}, repo_type="dataset")
+        self.soon(lambda: (self.mounted / "datasets/data/a").read_text() == "b")
+
+    def test_a_new_file_in_a_listed_commit(self):
+        self.assertFalse((self.llama / "old/late/w.bin").exists())
+        self.names(self.llama / "old")
+        self.cache.put("meta/old", self.first, "late/w.bin", b"late")
+        self.soon(lambda: (self.llama / "old/late/w.bin").read_bytes() == b"late")
+        self.soon(lambda: "late" in os.listdir(self.llama / "old"))
+
+    def test_a_moved_ref(self):
+        self.assertEqual((self.llama / "old/v").read_text(), "1")
+        second = self.cache.add("meta/old", {"config.json": CONFIG, "v": "2", "more": "x"}, refs=(), commit="b" * 40)
+        self.cache.ref("meta/old", "main", second)
+        self.soon(lambda: (self.llama / "old/v").read_text() == "2")
+        self.soon(lambda: "more" in os.listdir(self.llama / "old"))
+        self.soon(lambda: (self.mounted / "hub/meta/old@main/v").read_text() == "2")
+        self.soon(lambda: sorted(os.listdir(self.mounted / "hub/meta")) == sorted(["old@main", f"old@{self.first[:12]}"]))
+
+    def test_removed_by_hand(self):
+        self.cache.add("meta/gone", {"config.json": CONFIG, "w": "x"})
+        self.soon(lambda: (self.llama / "gone/w").exists())
+        shutil.rmtree(self.cache.repo("meta/gone"))
+        self.soon(lambda: not (self.llama / "gone").exists())
+        self.assertEqual(self.names(self.llama), ["old"])
+        shutil.rmtree(self.cache.repo("meta/old"))
+        self.soon(lambda: os.listdir(self.mounted / "models") == [])
+
+    def test_a_removed_file(self):
+        self.assertEqual((self.llama / "old/v").read_text(), "1")
+        (self.cache.snapshot("meta/old", self.first) / "v").unlink()
+        self.cache.blob("meta/old", "v", b"1").unlink()
+        self.soon(lambda: not (self.llama / "old/v").exists())
+        self.soon(lambda: os.listdir(self.llama / "old") == ["config.json"])
+
+    def test_never_a_half_file(self):
+        data = noise(3_000_000, 4)
+        temp = self.cache.repo("meta/old") / "blobs/aa.01234567.incomplete"
+        temp.write_bytes(data[:1_000_000])
+        link = self.cache.snapshot("meta/old", self.first) / "w.bin"
+        link.symlink_to("../../blobs/" + self.cache.blob("meta/old", "w.bin", data).name)
+        self.assertFalse((self.llama / "old/w.bin").exists(), "a dangling link is not a file")
+        temp.write_bytes(data)
+        temp.rename(self.cache.blob("meta/old", "w.bin", data))
+        self.soon(lambda: (self.llama / "old/w.bin").read_bytes() == data)
+
+    def test_many_at_once(self):
+        for number in range(100):
+            self.cache.add(f"meta/many-{number}", {"config.json": CONFIG})
+        self.soon(lambda: len(os.listdir(self.llama)) == 101, f"{len(os.listdir(self.llama))} of 101")
+
+    def test_the_root_appears_later(self):
+        late = self.folder / "late"
+        late.mkdir()
+        mount = self.mount(late)
+        self.assertEqual(self.names(mount / "models"), [])
+        type(self.cache)(late).add("meta/x", {"config.json": CONFIG})
+        self.soon(lambda: (mount / "models/llama/x/config.json").exists())
+
+
+if __name__ == "__main__":
+    main()
