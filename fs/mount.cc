@@ -15,7 +15,8 @@
 namespace hubfs {
 
 // In the order in which they are made; destroyed in reverse. The engine ends its fills on the loop's thread, so the loop
-// stops after it.
+// stops after it. The session outlives the loop, whose thread replies to reads: libfuse keeps a pipe for each thread that
+// does, and gives it back when the thread ends, but only while the session is there.
 struct Mount::Parts : FetchEvents {
   Parts(const MountOptions& o, std::vector<CacheRootPtr> roots)
       : options(o), shown(o, std::move(roots)), engine(shown.roots.front(), *shown.loop, shown.hub, {}, *this) {}
@@ -34,8 +35,8 @@ struct Mount::Parts : FetchEvents {
   }
 
   const MountOptions options;
-  ViewParts shown;
   FuseSession session;
+  ViewParts shown;
   std::unique_ptr<InodeTable> inodes;
   std::unique_ptr<Notifier> notifier;
   std::unique_ptr<ChangeFeed> feed;
