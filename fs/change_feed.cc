@@ -27,6 +27,8 @@ std::string file_key(const Target& target) {
   return target.file->identity + (complete ? "" : "#partial");
 }
 
+std::string partial_file_key(const RepoKey& key, const BlobId& etag) { return key.text() + "/" + etag.text() + "#partial"; }
+
 ChangeFeed::ChangeFeed(View& view, InodeTable& inodes, Notifier& notifier, std::string prefix)
     : view_(view), inodes_(inodes), notifier_(notifier), prefix_(std::move(prefix)) {}
 

@@ -43,5 +43,7 @@ class ChangeFeed {
 
 /// The key of a file's node: its identity, and whether it is complete (a file that becomes complete gets a new node).
 [[nodiscard]] std::string file_key(const Target& target);
+/// The key of a blob's node while it is not complete.
+[[nodiscard]] std::string partial_file_key(const RepoKey& key, const BlobId& etag);
 
 }  // namespace hubfs

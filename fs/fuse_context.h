@@ -12,6 +12,7 @@
 #include "fs/change_feed.h"
 #include "fs/fuse_parked.h"
 #include "fs/fuse_version.h"
+#include "fs/handle_table.h"
 #include "fs/inode_table.h"
 #include "fs/mount_options.h"
 #include "fs/notifier.h"
@@ -20,6 +21,18 @@
 #include "fs/view.h"
 
 namespace hubfs {
+
+/// An open file.
+struct FileHandle {
+  OpenFilePtr file;
+  std::string control;  ///< content of a file in .hubfs; then there is no `file`
+};
+
+/// A directory that somebody reads: its listing as it was when it was opened.
+struct DirHandle {
+  std::vector<Listed> listed;
+  NodeId node = 0;
+};
 
 struct FuseContext {
   FuseContext(View& v, InodeTable& i, Notifier& n, FetchEngine& e, Remover& r, OpenFiles& o, ParkedRequests& p,
@@ -38,6 +51,9 @@ struct FuseContext {
   std::atomic<bool> followed{false};              ///< changes are noticed at once, so the kernel may remember for long
   std::atomic<std::uint64_t> passthrough_opens{0};
   std::atomic<std::uint64_t> cached_opens{0};
+  std::atomic<const RevisionTree*> companions_of{nullptr};  ///< the tree whose small files were asked for last; an identity only
+  HandleTable<FileHandle> files;
+  HandleTable<DirHandle> dirs;
   std::function<void(const RepoKey&)> note_changed;  ///< have the change feed look at a repo soon; never blocks
 
   /// Path of a node from the root of the whole view.

@@ -69,6 +69,7 @@ Attributes file_attributes(FuseContext& context, const Node& node) {
       state = active->phase() == FetchFile::Phase::kComplete ? "cached" : cached > 0 ? "partial" : "remote";
       fetch = active->phase() == FetchFile::Phase::kFilling ? "fetching" : state;
       if (active->phase() == FetchFile::Phase::kFailed) error = active->error().message;
+      if (const std::string words = active->hindrance(); !words.empty()) error = words;
     }
   }
   all["state"] = state;
@@ -162,6 +163,13 @@ Status set_fetch(FuseContext& context, const Node& node) {
   return {};
 }
 
+Status stop_fetch(FuseContext& context, const Node& node) {
+  const auto target = node.dir ? std::nullopt : resolve_file(context, node);
+  if (!target || !target->file->etag) return fail(ErrorKind::kUnsupported, "only the fetch of a file can be stopped");
+  if (const FetchFilePtr file = context.engine.find(target->tree->repo()->key, *target->file->etag)) context.engine.stop_filling(file);
+  return {};
+}
+
 Status set_pinned(FuseContext& context, const Node& node, bool pinned) {
   std::optional<RepoKey> key = node.dir ? node.dir->key : std::nullopt;
   if (!node.dir) {
@@ -187,7 +195,7 @@ void op_setxattr(fuse_req_t request, fuse_ino_t id, const char* name, const char
   } else if (full == "user.hubfs.pinned") {
     done = boolean ? set_pinned(context, *node, text == "1") : fail(ErrorKind::kInvalid, "pinned takes 0 or 1");
   } else if (full == "user.hubfs.fetch") {
-    done = text == "1" ? set_fetch(context, *node) : fail(ErrorKind::kInvalid, "fetch takes 1");
+    done = !boolean ? fail(ErrorKind::kInvalid, "fetch takes 1, or 0 to stop") : text == "1" ? set_fetch(context, *node) : stop_fetch(context, *node);
   } else {
     done = fail(ErrorKind::kReadOnly, "this attribute cannot be set");
   }

@@ -10,19 +10,13 @@
 #include <memory>
 
 #include "core/base/log.h"
+#include "core/fetch/companions.h"
 #include "fs/errno_map.h"
 #include "fs/fuse_context.h"
 
 namespace hubfs {
 
 namespace {
-
-struct FileHandle {
-  OpenFilePtr file;
-  std::string control;  ///< content of a file in .hubfs
-};
-
-FileHandle* handle_of(const fuse_file_info* info) { return reinterpret_cast<FileHandle*>(info->fh); }
 
 void close_backing(fuse_req_t request, const OpenFile& file) {
 #ifdef FUSE_CAP_PASSTHROUGH
@@ -51,7 +45,7 @@ void try_passthrough(fuse_req_t request, FuseContext& context, OpenFile& file) {
 // first open, since it waits for pages that parked reads of other opens have locked.
 void reply_open(fuse_req_t request, FuseContext& context, NodeId node, OpenFilePtr file, fuse_file_info info,
                 bool drop_pages = false) {
-  auto handle = std::make_unique<FileHandle>();
+  auto handle = std::make_shared<FileHandle>();
   if (file->backing_id > 0) {
 #ifdef FUSE_CAP_PASSTHROUGH
     info.backing_id = file->backing_id;
@@ -62,12 +56,10 @@ void reply_open(fuse_req_t request, FuseContext& context, NodeId node, OpenFileP
     ++context.cached_opens;
   }
   handle->file = std::move(file);
-  info.fh = reinterpret_cast<std::uint64_t>(handle.get());
-  if (fuse_reply_open(request, &info) == 0) {
-    static_cast<void>(handle.release());
-  } else {
-    close_if_last(request, context, node);
-  }
+  info.fh = context.files.add(std::move(handle));
+  if (fuse_reply_open(request, &info) == 0) return;
+  context.files.take(info.fh);
+  close_if_last(request, context, node);
 }
 
 Result<UniqueFd> open_bytes(const Target& target) {
@@ -103,50 +95,58 @@ void open_complete(fuse_req_t request, FuseContext& context, const Node& node, c
   reply_open(request, context, node.id, std::move(shared), info);
 }
 
+// What a program reads next: the other small files of the repo, all at once.
+void fetch_companions(FuseContext& context, const Resolved& place) {
+  constexpr std::size_t kLargeRepo = 5000;  // a data set of many small files is not read for the sake of one
+  const RevisionTreePtr& tree = place.target.tree;
+  if (context.engine.options().fill == FillMode::kNever || place.target.file->size > context.engine.options().small_file) return;
+  if (context.companions_of.exchange(tree.get()) == tree.get()) return;
+  const auto files = tree->files();
+  if (files.size() > kLargeRepo) return;
+  std::vector<SmallFile> missing;
+  for (const TreeFile* file : files) {
+    if (file->state == FileState::kRemote || file->state == FileState::kPartial) missing.push_back({file->path, file->size});
+  }
+  for (const std::string& path : companions_of(place.target.file->path, std::move(missing))) {
+    Target target;
+    target.tree = tree;
+    target.file = tree->file(path);
+    const auto wanted = target.file == nullptr ? std::nullopt : fetch_target(context.view, place.parent, target);
+    if (!wanted) continue;
+    context.engine.fetch_all(*wanted, [path](const Status& done) {
+      if (!done) log::debug(path + ", fetched beside another file: " + done.error().message);
+    });
+  }
+}
+
 void open_missing(fuse_req_t request, FuseContext& context, const NodePtr& node, const Resolved& place, const fuse_file_info& info) {
   const auto target = fetch_target(context.view, place.parent, place.target);
   if (!target) return reply_error(request, "open", {ErrorKind::kNotFound, place.name + ": nothing to fetch", 0});
-  const std::string identity = place.target.file->identity;
   const struct stat last = to_stat(context, place.target, nullptr);
-  const ParkedId parked = context.parked.park(request, {});
-  auto slot = std::make_shared<FetchFilePtr>();
-  auto answer = [&context, parked, node, slot, identity, last, info](const Status& opened) {
+  const WaitId wait = context.engine.new_wait();
+  const ParkedId parked = context.parked.park(request, [&context, wait] { context.engine.cancel(wait); });
+  context.engine.open(*target, wait, [&context, parked, node, identity = place.target.file->identity, last, info](const Result<FetchFilePtr>& opened) {
     fuse_req_t waiting = context.parked.take(parked);
-    if (waiting == nullptr) return;
+    if (waiting == nullptr) {
+      if (opened && !context.open_files.has(node->id)) context.engine.close(*opened);
+      return;
+    }
     if (!opened) {
       context.set_error(identity, opened.error().message);
       log::warn("open of " + context.full_path(node->id) + ": " + opened.error().message);
       return reply_error(waiting, "open", opened.error());
     }
+    context.set_error(identity, "");
     auto fresh = std::make_shared<OpenFile>();
-    fresh->fetch = *slot;
+    fresh->fetch = *opened;
     fresh->size = fresh->fetch->target().size;
     fresh->last_stat = last;
     OpenFilePtr shared = context.open_files.add(node->id, fresh);
     // Not verified yet: what an earlier open left in the page cache may have been wrong.
     const bool first = shared == fresh;
     reply_open(waiting, context, node->id, std::move(shared), info, first);
-  };
-  // The engine may answer before open() has returned the file that the answer needs: whoever comes second goes on.
-  auto early = std::make_shared<std::optional<Status>>();
-  auto guard = std::make_shared<Mutex>();
-  FetchFilePtr file = context.engine.open(*target, [answer, slot, early, guard](const Status& opened) {
-    {
-      const MutexLock lock(*guard);
-      if (!*slot) {
-        *early = opened;
-        return;
-      }
-    }
-    answer(opened);
   });
-  std::optional<Status> answered;
-  {
-    const MutexLock lock(*guard);
-    *slot = file;
-    answered = *early;
-  }
-  if (answered) answer(*answered);
+  fetch_companions(context, place);
 }
 
 void op_open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
@@ -161,11 +161,11 @@ void op_open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
     return;
   }
   if (node->file_key.starts_with("control/")) {
-    auto handle = std::make_unique<FileHandle>();
+    auto handle = std::make_shared<FileHandle>();
     handle->control = context.view.control_content(node->file_key.substr(std::strlen("control/")));
     info->direct_io = 1;
-    info->fh = reinterpret_cast<std::uint64_t>(handle.get());
-    if (fuse_reply_open(request, info) == 0) static_cast<void>(handle.release());
+    info->fh = context.files.add(std::move(handle));
+    if (fuse_reply_open(request, info) != 0) context.files.take(info->fh);
     return;
   }
   if (OpenFilePtr open = context.open_files.join(id)) {
@@ -205,24 +205,32 @@ void reply_bytes(fuse_req_t request, int fd, std::uint64_t offset, std::uint64_t
 void read_fetched(fuse_req_t request, FuseContext& context, const OpenFilePtr& file, std::uint64_t offset, std::uint64_t length) {
   const FetchFilePtr fetch = file->fetch;
   const ByteRange range{offset, offset + length};
-  if (fetch->has(range) && !fetch->tainted()) {
+  if (const auto fd = fetch->begin_read(range)) {
     context.engine.note_read(fetch, range);
-    return reply_bytes(request, fetch->fd(), offset, length);
+    return reply_bytes(request, *fd, offset, length);
   }
-  const ParkedId parked = context.parked.park(request, {});
-  context.engine.wait_for(fetch, range, [&context, parked, fetch, range](const Status& here) {
+  const WaitId wait = context.engine.new_wait();
+  const ParkedId parked = context.parked.park(request, [&context, wait] { context.engine.cancel(wait); });
+  context.engine.wait_for(fetch, range, wait, [&context, parked, fetch, range](const Status& here) {
     fuse_req_t waiting = context.parked.take(parked);
     if (waiting == nullptr) return;
-    if (here) return reply_bytes(waiting, fetch->fd(), range.first, range.size());
-    context.set_error(fetch->target().key.text() + "/" + fetch->target().etag.text(), here.error().message);
-    log::warn("read of " + fetch->target().key.text() + "/" + fetch->target().path.text() + ": " + here.error().message);
-    reply_error(waiting, "read", here.error());
+    const auto fd = here ? fetch->begin_read(range) : std::nullopt;
+    if (fd) return reply_bytes(waiting, *fd, range.first, range.size());
+    // Found to be wrong between the two.
+    const Error error = here ? fetch->error() : here.error();
+    context.set_error(fetch->target().key.text() + "/" + fetch->target().etag.text(), error.message);
+    log::warn("read of " + fetch->target().key.text() + "/" + fetch->target().path.text() + ": " + error.message);
+    reply_error(waiting, "read", error);
   });
 }
 
 void op_read(fuse_req_t request, fuse_ino_t /*id*/, size_t size, off_t offset, fuse_file_info* info) {
   FuseContext& context = context_of(request);
-  const FileHandle* handle = handle_of(info);
+  const auto handle = context.files.find(info->fh);
+  if (!handle) {
+    fuse_reply_err(request, EBADF);
+    return;
+  }
   if (!handle->file) {
     const auto at = std::min(static_cast<std::size_t>(offset), handle->control.size());
     fuse_reply_buf(request, handle->control.data() + at, std::min(size, handle->control.size() - at));
@@ -243,15 +251,19 @@ void op_flush(fuse_req_t request, fuse_ino_t /*id*/, fuse_file_info* /*info*/) {
 void op_fsync(fuse_req_t request, fuse_ino_t /*id*/, int /*datasync*/, fuse_file_info* /*info*/) { fuse_reply_err(request, 0); }
 
 void op_release(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
-  const std::unique_ptr<FileHandle> handle(handle_of(info));
-  if (handle->file) close_if_last(request, context_of(request), id);
+  FuseContext& context = context_of(request);
+  const auto handle = context.files.take(info->fh);
+  if (handle && handle->file) close_if_last(request, context, id);
   fuse_reply_err(request, 0);
 }
 
 }  // namespace
 
 void close_if_last(fuse_req_t request, FuseContext& context, NodeId node) {
-  if (const OpenFilePtr last = context.open_files.leave(node)) close_backing(request, *last);
+  const OpenFilePtr last = context.open_files.leave(node);
+  if (!last) return;
+  close_backing(request, *last);
+  if (last->fetch) context.engine.close(last->fetch);
 }
 
 void add_file_operations(fuse_lowlevel_ops& ops) {

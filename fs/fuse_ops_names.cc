@@ -14,12 +14,6 @@ namespace hubfs {
 
 namespace {
 
-// A directory that somebody reads: its listing as it was when it was opened.
-struct DirHandle {
-  std::vector<Listed> listed;
-  NodeId node = 0;
-};
-
 constexpr double kChangingTimeout = 1.0;
 
 fuse_entry_param entry_for(FuseContext& context, const Target& target, NodeId id) {
@@ -138,16 +132,16 @@ void op_getattr(fuse_req_t request, fuse_ino_t id, fuse_file_info* /*info*/) {
 
 void finish_opendir(fuse_req_t request, FuseContext& context, NodeId id, ReadDir listed, fuse_file_info info) {
   if (const auto* error = std::get_if<Error>(&listed)) return reply_error(request, "opendir", *error);
-  auto handle = std::make_unique<DirHandle>();
+  auto handle = std::make_shared<DirHandle>();
   if (auto* children = std::get_if<std::vector<Listed>>(&listed)) handle->listed = std::move(*children);
   handle->node = id;
-  info.fh = reinterpret_cast<std::uint64_t>(handle.get());
+  info.fh = context.dirs.add(std::move(handle));
   // The kernel keeps the listing; the notifier tells it when the listing changes.
   if (context.followed) {
     info.cache_readdir = 1;
     info.keep_cache = 1;
   }
-  if (fuse_reply_open(request, &info) == 0) static_cast<void>(handle.release());
+  if (fuse_reply_open(request, &info) != 0) context.dirs.take(info.fh);
 }
 
 void op_opendir(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
@@ -199,7 +193,11 @@ std::size_t add_dots(fuse_req_t request, const DirHandle& handle, std::span<char
 
 void read_directory(fuse_req_t request, std::size_t size, off_t offset, const fuse_file_info* info, bool plus) {
   FuseContext& context = context_of(request);
-  const auto* handle = reinterpret_cast<const DirHandle*>(info->fh);
+  const auto handle = context.dirs.find(info->fh);
+  if (!handle) {
+    fuse_reply_err(request, EBADF);
+    return;
+  }
   std::vector<char> buffer(size);
   std::size_t used = 0;
   const auto count = static_cast<off_t>(handle->listed.size()) + 2;
@@ -223,7 +221,7 @@ void op_readdirplus(fuse_req_t request, fuse_ino_t /*id*/, size_t size, off_t of
 }
 
 void op_releasedir(fuse_req_t request, fuse_ino_t /*id*/, fuse_file_info* info) {
-  delete reinterpret_cast<DirHandle*>(info->fh);
+  context_of(request).dirs.take(info->fh);
   fuse_reply_err(request, 0);
 }
 

@@ -47,8 +47,9 @@ void on_init(void* data, fuse_conn_info* conn) {
   }
 #ifdef FUSE_CAP_PASSTHROUGH
   if (context.options.passthrough && fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH)) {
-    // 2: the cache may lie on an overlay, as in containers.
-    conn->max_backing_stack_depth = 2;
+    // The cache may lie on an overlay, as in containers. libfuse hands the kernel one more than this, and above 2 the
+    // kernel switches passthrough off without a word.
+    conn->max_backing_stack_depth = 1;
     context.passthrough = true;
   }
 #endif
@@ -171,23 +172,26 @@ Status FuseSession::serve(std::function<void()> ready) {
 }
 
 void FuseSession::unmount() {
-  if (!mounted_) return;
-  mounted_ = false;
+  if (!mounted_.exchange(false)) return;
   // By force first: requests that nobody will answer any more would keep the notifier waiting in the kernel.
   ::umount2(mountpoint_.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
   fuse_session_unmount(session_);
 }
 
 void FuseSession::invalidate_name(NodeId parent, const std::string& name) {
-  if (session_ != nullptr) fuse_lowlevel_notify_inval_entry(session_, parent, name.c_str(), name.size());
+  if (can_notify()) fuse_lowlevel_notify_inval_entry(session_, parent, name.c_str(), name.size());
 }
 
 void FuseSession::invalidate_listing(NodeId dir) {
-  if (session_ != nullptr) fuse_lowlevel_notify_inval_inode(session_, dir, 0, 0);
+  if (can_notify()) fuse_lowlevel_notify_inval_inode(session_, dir, 0, 0);
 }
 
 void FuseSession::invalidate_attributes(NodeId node) {
-  if (session_ != nullptr) fuse_lowlevel_notify_inval_inode(session_, node, -1, 0);
+  if (can_notify()) fuse_lowlevel_notify_inval_inode(session_, node, -1, 0);
+}
+
+void FuseSession::invalidate_pages(NodeId node) {
+  if (can_notify()) fuse_lowlevel_notify_inval_inode(session_, node, 0, 0);
 }
 
 }  // namespace hubfs

@@ -4,6 +4,7 @@
 // the notifier sees them. Used by one thread, except KernelCaches, which is thread-safe.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -34,12 +35,15 @@ class FuseSession : public KernelCaches {
   void invalidate_name(NodeId parent, const std::string& name) override;
   void invalidate_listing(NodeId dir) override;
   void invalidate_attributes(NodeId node) override;
+  void invalidate_pages(NodeId node) override;
 
  private:
+  [[nodiscard]] bool can_notify() const { return session_ != nullptr && mounted_; }
+
   fuse_session* session_ = nullptr;
   FuseContext* context_ = nullptr;
   std::string mountpoint_;
-  bool mounted_ = false;
+  std::atomic<bool> mounted_{false};
 };
 
 /// Whether the libfuse that this was built with can do passthrough.

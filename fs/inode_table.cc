@@ -101,6 +101,12 @@ void InodeTable::drop_name(const Dentry& name) {
   drop_name_locked(name);
 }
 
+std::optional<NodeId> InodeTable::find_file(const std::string& file_key) const {
+  const MutexLock lock(mutex_);
+  const auto it = files_.find(file_key);
+  return it == files_.end() ? std::nullopt : std::optional(it->second);
+}
+
 std::vector<Dentry> InodeTable::names_of(NodeId id) const {
   const MutexLock lock(mutex_);
   const auto it = nodes_.find(id);

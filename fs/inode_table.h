@@ -80,6 +80,8 @@ class InodeTable {
   /// The name does not stand for its node any more (removed, or replaced by something else).
   void drop_name(const Dentry& name);
 
+  /// The node of a file, if the kernel knows it.
+  [[nodiscard]] std::optional<NodeId> find_file(const std::string& file_key) const;
   /// Names under which the kernel may know a node (for a directory: at most one).
   [[nodiscard]] std::vector<Dentry> names_of(NodeId id) const;
   /// The node that a name stands for, if the kernel knows it.

@@ -19,9 +19,11 @@ namespace hubfs {
 // does, and gives it back when the thread ends, but only while the session is there.
 struct Mount::Parts : FetchEvents {
   Parts(const MountOptions& o, std::vector<CacheRootPtr> roots)
-      : options(o), shown(o, std::move(roots)), engine(shown.roots.front(), *shown.loop, shown.hub, {}, *this) {}
+      : options(o), shown(o, std::move(roots)), engine(shown.roots.front(), *shown.loop, shown.hub, o.fetch, *this) {}
 
   ~Parts() override {
+    // What waits for a download is answered while those are there who answer it.
+    engine.shut_down();
     follower.reset();
     if (remover) remover->drain();
     if (const Status saved = shown.memory.flush(); !saved) log::warn("not saved: " + saved.error().message);
@@ -32,6 +34,14 @@ struct Mount::Parts : FetchEvents {
   }
   void on_changed(const FetchTarget& target) override {
     if (follower) follower->note(target.key);
+  }
+
+  void on_tainted(const FetchTarget& target) override {
+    const auto node = inodes ? inodes->find_file(partial_file_key(target.key, target.etag)) : std::nullopt;
+    if (node && notifier) notifier->pages_wrong(*node);
+  }
+  void on_cleaned(const RepoKey& key) override {
+    if (follower) follower->note(key);
   }
 
   const MountOptions options;
@@ -79,6 +89,7 @@ Status Mount::run(std::function<void()> ready) {
   p.shown.view.control_content = [&p](const std::string&) { return status_report(*p.context); };
   p.follower = std::make_unique<Follower>(p.shown.view, *p.feed, [&p](bool followed) { p.context->followed = followed; });
   if (auto mounted = p.session.mount(*p.context, p.options); !mounted) return mounted;
+  p.engine.begin_cleaning();
   const Status served = p.session.serve([&] {
     if (!p.context->passthrough) {
       log::info(built_with_passthrough() ? "passthrough is not available here (it needs Linux 6.9 and root): reads go through the page cache"

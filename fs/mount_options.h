@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "core/fetch/fetch_options.h"
 #include "fs/permissions.h"
 
 namespace hubfs {
@@ -20,6 +21,7 @@ struct MountOptions {
   bool read_only = false;
   bool allow_other = false;
   bool show_all = true;
+  FetchOptions fetch;
   bool passthrough = true;                 ///< try it; per open it falls back by itself
   std::string subtree;
   PermissionOptions permissions;

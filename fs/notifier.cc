@@ -19,7 +19,7 @@ Notifier::~Notifier() {
 void Notifier::push(Note note) {
   {
     const MutexLock lock(mutex_);
-    const bool about_dir = note.what != Note::What::kAttributes;
+    const bool about_dir = note.what == Note::What::kName || note.what == Note::What::kListing;
     if (about_dir && parked_.contains(note.node)) {
       waiting_[note.node].push_back(std::move(note));
       return;
@@ -32,6 +32,7 @@ void Notifier::push(Note note) {
 void Notifier::name_changed(NodeId parent, std::string name) { push({Note::What::kName, parent, std::move(name)}); }
 void Notifier::listing_changed(NodeId dir) { push({Note::What::kListing, dir, {}}); }
 void Notifier::attributes_changed(NodeId node) { push({Note::What::kAttributes, node, {}}); }
+void Notifier::pages_wrong(NodeId node) { push({Note::What::kPages, node, {}}); }
 
 void Notifier::park(NodeId dir) {
   const MutexLock lock(mutex_);
@@ -73,6 +74,7 @@ void Notifier::run() {
       case Note::What::kName: kernel_.invalidate_name(note.node, note.name); break;
       case Note::What::kListing: kernel_.invalidate_listing(note.node); break;
       case Note::What::kAttributes: kernel_.invalidate_attributes(note.node); break;
+      case Note::What::kPages: kernel_.invalidate_pages(note.node); break;
     }
     lock.lock();
     busy_ = false;

@@ -28,6 +28,8 @@ class KernelCaches {
   virtual void invalidate_listing(NodeId dir) = 0;
   /// Forget the attributes of a node, not its pages.
   virtual void invalidate_attributes(NodeId node) = 0;
+  /// Forget the pages of a file: they are wrong. Waits for reads of the file that are not answered.
+  virtual void invalidate_pages(NodeId node) = 0;
 };
 
 class Notifier {
@@ -40,6 +42,8 @@ class Notifier {
   void name_changed(NodeId parent, std::string name);
   void listing_changed(NodeId dir);
   void attributes_changed(NodeId node);
+  /// Only when all waiting reads of the file have been answered.
+  void pages_wrong(NodeId node);
 
   /// While a look-up in `dir` waits for the Hub.
   void park(NodeId dir);
@@ -50,7 +54,7 @@ class Notifier {
 
  private:
   struct Note {
-    enum class What { kName, kListing, kAttributes } what = What::kName;
+    enum class What { kName, kListing, kAttributes, kPages } what = What::kName;
     NodeId node = 0;
     std::string name;
   };

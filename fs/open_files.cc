@@ -30,6 +30,11 @@ OpenFilePtr OpenFiles::leave(NodeId node) {
   return last;
 }
 
+bool OpenFiles::has(NodeId node) const {
+  const MutexLock lock(mutex_);
+  return items_.contains(node);
+}
+
 std::size_t OpenFiles::size() const {
   const MutexLock lock(mutex_);
   return items_.size();

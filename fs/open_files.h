@@ -37,6 +37,7 @@ class OpenFiles {
   OpenFilePtr add(NodeId node, OpenFilePtr fresh);
   /// Takes a user away; the file if that was the last one (its backing id must then be closed).
   OpenFilePtr leave(NodeId node);
+  [[nodiscard]] bool has(NodeId node) const;
   [[nodiscard]] std::size_t size() const;
 
  private:

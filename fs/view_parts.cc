@@ -16,6 +16,9 @@ HubOptions hub_options(const MountOptions& options) {
 HttpLoopOptions loop_options() {
   HttpLoopOptions options;
   options.user_agent = "hubfs/" HUBFS_VERSION;
+  // The engine keeps the number of requests within its own limits (FetchOptions); these are the safety net.
+  options.max_connections_per_host = 72;
+  options.max_connections = 96;
   return options;
 }
 

@@ -9,6 +9,7 @@
 
 #include "core/hub/auth.h"
 #include "mount-helpers/commands.h"
+#include "mount-helpers/quantities.h"
 
 namespace hubfs {
 
@@ -40,10 +41,65 @@ Status set_subtree(MountOptions& options, const std::string& value) {
   return {};
 }
 
+Status set_fill(MountOptions& options, const std::string& value) {
+  if (value == "auto") {
+    options.fetch.fill = FillMode::kAuto;
+  } else if (value == "always") {
+    options.fetch.fill = FillMode::kAlways;
+  } else if (value == "never") {
+    options.fetch.fill = FillMode::kNever;
+  } else {
+    return fail(ErrorKind::kInvalid, "option fill=" + value + ": must be auto, always or never");
+  }
+  return {};
+}
+
+Status set_verify(MountOptions& options, const std::string& value) {
+  if (value != "before-read" && value != "at-end") {
+    return fail(ErrorKind::kInvalid, "option verify=" + value + ": must be at-end or before-read");
+  }
+  options.fetch.verify_before_read = value == "before-read";
+  return {};
+}
+
+// One that takes a number of connections.
+Setter connections(const char* name, int FetchOptions::*field) {
+  return [name, field](MountOptions& options, const std::string& value) -> Status {
+    const auto n = number(name, value, 10);
+    if (!n) return std::unexpected(n.error());
+    if (*n < 1 || *n > 64) return fail(ErrorKind::kInvalid, std::string("option ") + name + "=" + value + ": must be 1 to 64");
+    options.fetch.*field = static_cast<int>(*n);
+    return {};
+  };
+}
+
+Setter size(const char* name, std::uint64_t FetchOptions::*field) {
+  return [name, field](MountOptions& options, const std::string& value) -> Status {
+    const auto bytes = parse_size(value);
+    if (!bytes) return fail(ErrorKind::kInvalid, std::string("option ") + name + "=" + value + ": not a size, such as 512M or 20G");
+    options.fetch.*field = *bytes;
+    return {};
+  };
+}
+
+Status set_partial_age(MountOptions& options, const std::string& value) {
+  const auto age = parse_duration(value);
+  if (!age) return fail(ErrorKind::kInvalid, "option partial_age=" + value + ": not a time, such as 12h or 30d");
+  options.fetch.partial_age = *age;
+  return {};
+}
+
 const std::map<std::string, Setter>& with_value() {
   static const std::map<std::string, Setter> setters{
       {"subtree", set_subtree},
       {"show", set_show},
+      {"fill", set_fill},
+      {"verify", set_verify},
+      {"connections", connections("connections", &FetchOptions::connections)},
+      {"connections_per_file", connections("connections_per_file", &FetchOptions::connections_per_file)},
+      {"floor", size("floor", &FetchOptions::floor_bytes)},
+      {"partial_total", size("partial_total", &FetchOptions::partial_total)},
+      {"partial_age", set_partial_age},
       {"uid", [](MountOptions& o, const std::string& v) -> Status {
          const auto n = number("uid", v, 10);
          if (!n) return std::unexpected(n.error());

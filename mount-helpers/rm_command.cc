@@ -23,6 +23,8 @@ namespace {
 class NoEvents : public FetchEvents {
   void on_published(const FetchTarget& /*target*/) override {}
   void on_changed(const FetchTarget& /*target*/) override {}
+  void on_tainted(const FetchTarget& /*target*/) override {}
+  void on_cleaned(const RepoKey& /*key*/) override {}
 };
 
 std::string hub_path(const RepoKey& key) {

@@ -3,9 +3,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cinttypes>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -22,6 +24,8 @@ namespace {
 constexpr std::size_t kMaxJournal = 64U << 20U;
 constexpr std::uint64_t kJournalStep = 1U << 20U;
 constexpr std::string_view kJournalSuffix = ".ranges";
+constexpr std::string_view kDataSuffix = ".data";
+constexpr std::size_t kLongJournal = 64;  // lines; longer ones are written anew if that makes them much shorter
 
 std::string header_line(const PartialInfo& info) {
   nlohmann::json json{{"version", 1}, {"size", info.size}, {"commit", info.commit.text()}, {"path", info.path.text()}};
@@ -43,7 +47,55 @@ std::string range_line(ByteRange range) {
 struct Journal {
   PartialInfo info;
   RangeSet present;
+  std::size_t lines = 0;
 };
+
+std::string journal_text(const PartialInfo& info, const RangeSet& present) {
+  std::string text = header_line(info);
+  for (const ByteRange& range : present.ranges()) text += range_line(range);
+  return text;
+}
+
+// A data file of ours: locked, and still under its name.
+struct LockedData {
+  UniqueFd fd;
+  std::string path;
+};
+
+enum class Locked { kYes, kByAnother, kNotNeeded };
+
+Locked lock(int fd) {
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    // Without flock here, no process excludes another, and the hash at publication must do.
+    return errno == EWOULDBLOCK ? Locked::kByAnother : Locked::kNotNeeded;
+  }
+  return Locked::kYes;
+}
+
+Result<LockedData> open_data(const CacheRoot& root, const std::string& path) {
+  constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW;
+  for (int tries = 0; tries < 8; ++tries) {
+    auto fd = open_at(root.state_fd(), path, kFlags, 0600);
+    if (!fd) return std::unexpected(fd.error());
+    if (lock(fd->get()) == Locked::kByAnother) break;
+    struct stat opened {};
+    struct stat named {};
+    if (::fstat(fd->get(), &opened) != 0) return fail_errno(path);
+    // Published or removed by another process between our open and our lock.
+    const bool there = ::fstatat(root.state_fd(), path.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0;
+    if (there && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev) return LockedData{std::move(*fd), path};
+  }
+  const std::string own = path.substr(0, path.size() - kDataSuffix.size()) + "." + random_hex8() + std::string(kDataSuffix);
+  auto fd = open_at(root.state_fd(), own, kFlags | O_EXCL, 0600);
+  if (!fd) return std::unexpected(fd.error());
+  static_cast<void>(lock(fd->get()));
+  return LockedData{std::move(*fd), own};
+}
+
+std::string journal_of(const std::string& data_path) {
+  return data_path.substr(0, data_path.size() - kDataSuffix.size()) + std::string(kJournalSuffix);
+}
 
 std::optional<PartialInfo> parse_header(const std::string& line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
@@ -65,7 +117,7 @@ std::optional<Journal> read_journal(const CacheRoot& root, const std::string& fi
   if (header_end == std::string::npos) return std::nullopt;
   const auto info = parse_header(text->substr(0, header_end));
   if (!info) return std::nullopt;
-  Journal journal{*info, {}};
+  Journal journal{*info, {}, 0};
   for (std::size_t at = header_end + 1; at < text->size();) {
     const std::size_t end_of_line = text->find('\n', at);
     if (end_of_line == std::string::npos) break;
@@ -73,6 +125,7 @@ std::optional<Journal> read_journal(const CacheRoot& root, const std::string& fi
     std::uint64_t end = 0;
     unsigned check = 0;
     const int fields = std::sscanf(text->c_str() + at, "%16" SCNx64 " %16" SCNx64 " %8x", &first, &end, &check);
+    ++journal.lines;
     if (fields == 3 && check == line_check(first, end) && first < end && end <= info->size)
       journal.present.add({first, end});
     at = end_of_line + 1;
@@ -90,25 +143,30 @@ Result<PartialFile> PartialFile::open(const CacheRoot& root, const RepoKey& key,
   }
   if (auto made = make_dirs_at(root.state_fd(), state::partial_dir(key), 0700); !made)
     return std::unexpected(made.error());
-  const std::string data_path = state::partial_data(key, etag);
-  const std::string journal_path = state::partial_ranges(key, etag);
-  auto old = read_journal(root, journal_path);
-  auto data = open_at(root.state_fd(), data_path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  auto data = open_data(root, state::partial_data(key, etag));
   if (!data) return std::unexpected(data.error());
-  struct stat st{};
-  if (::fstat(data->get(), &st) != 0) return fail_errno(data_path);
+  PartialFile partial(root, info);
+  partial.data_ = std::move(data->fd);
+  partial.data_path_ = std::move(data->path);
+  partial.journal_path_ = journal_of(partial.data_path_);
+  const int fd = partial.data_.get();
+  auto old = read_journal(root, partial.journal_path_);
+  struct stat st {};
+  if (::fstat(fd, &st) != 0) return fail_errno(partial.data_path_);
   const bool keep = old && old->info.size == info.size && static_cast<std::uint64_t>(st.st_size) == info.size;
-  if (!keep) {
-    if (::ftruncate(data->get(), 0) != 0 || ::ftruncate(data->get(), static_cast<off_t>(info.size)) != 0)
-      return fail_errno(data_path);
-    if (auto made = write_file_atomic(root.state_fd(), journal_path, header_line(info), 0600, false); !made) {
-      return std::unexpected(made.error());
-    }
+  if (!keep && (::ftruncate(fd, 0) != 0 || ::ftruncate(fd, static_cast<off_t>(info.size)) != 0)) {
+    return fail_errno(partial.data_path_);
   }
-  auto journal = open_at(root.state_fd(), journal_path, O_WRONLY | O_APPEND | O_NOFOLLOW);
-  if (!journal) return std::unexpected(journal.error());
-  PartialFile partial(std::move(*data), std::move(*journal), info);
   if (keep) partial.present_ = std::move(old->present);
+  if (!keep || (old->lines > kLongJournal && old->lines > 2 * partial.present_.ranges().size())) {
+    auto made = write_file_atomic(root.state_fd(), partial.journal_path_, journal_text(info, partial.present_), 0600, false);
+    if (!made) return std::unexpected(made.error());
+  }
+  auto journal = open_at(root.state_fd(), partial.journal_path_, O_WRONLY | O_APPEND | O_NOFOLLOW);
+  if (!journal) return std::unexpected(journal.error());
+  partial.journal_ = std::move(*journal);
+  // When it was last of use, for clean_partials().
+  ::futimens(partial.journal_.get(), nullptr);
   return partial;
 }
 
@@ -129,19 +187,12 @@ Status PartialFile::flush_journal() {
   return {};
 }
 
-Status PartialFile::start_anew() {
+void PartialFile::discard() {
   // The journal goes first: a crash between the two leaves data without ranges, never ranges without data.
-  const std::string header = header_line(info_);
-  if (::ftruncate(journal_.get(), 0) != 0) return fail_errno("journal of a partial download");
-  if (::write(journal_.get(), header.data(), header.size()) != static_cast<ssize_t>(header.size())) {
-    return fail_errno("journal of a partial download");
-  }
-  if (::ftruncate(data_.get(), 0) != 0 || ::ftruncate(data_.get(), static_cast<off_t>(info_.size)) != 0) {
-    return fail_errno("partial download");
-  }
-  present_ = {};
-  unjournalled_ = {};
-  return {};
+  ::unlinkat(root_->state_fd(), journal_path_.c_str(), 0);
+  ::unlinkat(root_->state_fd(), data_path_.c_str(), 0);
+  // Only succeeds when it was the last one.
+  ::unlinkat(root_->state_fd(), data_path_.substr(0, data_path_.rfind('/')).c_str(), AT_REMOVEDIR);
 }
 
 std::map<std::string, PartialOnDisk> list_partials(const CacheRoot& root, const RepoKey& key) {

@@ -4,33 +4,26 @@
 // All state of fills lives on the loop's thread (core/hub/http_loop.h); hashing, fsync and publication run on worker
 // threads; readers may call from any thread and are answered by callback, so that no reader's thread waits here.
 //
-// Order of work: what a reader waits for, then the rest of the file from there on. A range is asked for once, however
-// many readers want it. The HF lock of the blob is held only while a fill to completion makes progress; while another
-// process holds it, only what readers wait for is fetched, and the other's blob is adopted when it appears.
+// Order of work: what a reader waits for, readahead of sequential readers, the rest of the file where that is wanted
+// (fill_policy.h). A range is asked for once, however many readers want it. The HF lock of the blob is held only while a
+// fill to completion makes progress; while another process holds it, only the first two go on, and the other's blob is
+// adopted when it appears.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/cache/cache_root.h"
 #include "core/fetch/fetch_file.h"
+#include "core/fetch/fetch_options.h"
+#include "core/fetch/fill_readers.h"
 #include "core/hub/hub_client.h"
 
 namespace hubfs {
-
-struct FetchOptions {
-  int connections_per_file = 8;
-  int connections = 16;                              ///< of all fills together; demand reads may exceed it
-  std::uint64_t chunk_bytes = 16U << 20U;            ///< one background request
-  std::chrono::seconds give_up_after{120};           ///< a read without a byte for this long gets an error
-  std::chrono::seconds open_gives_up_after{10};      ///< an open
-  std::uint64_t floor_bytes = 0;                     ///< free space that downloads leave alone; 0: the default rule
-};
 
 /// What the file system wants to know. Called on engine threads, with no lock held; must not block.
 class FetchEvents {
@@ -40,6 +33,10 @@ class FetchEvents {
   virtual void on_published(const FetchTarget& target) = 0;
   /// A file starts to take space, or stopped without success.
   virtual void on_changed(const FetchTarget& target) = 0;
+  /// The bytes of a file that somebody has read were found to be wrong; all its waiting reads have been answered.
+  virtual void on_tainted(const FetchTarget& target) = 0;
+  /// Partial downloads of a repo were removed, because nobody had used them for long or all took too much.
+  virtual void on_cleaned(const RepoKey& key) = 0;
 };
 
 struct FetchStatus {
@@ -48,7 +45,7 @@ struct FetchStatus {
     std::string path;
     std::uint64_t size = 0;
     std::uint64_t present = 0;
-    std::string error;
+    std::string error;     ///< why it failed, or what keeps it from going on
   };
   std::vector<File> active;
   std::string last_error;
@@ -65,16 +62,30 @@ class FetchEngine {
   FetchEngine(const FetchEngine&) = delete;
   FetchEngine& operator=(const FetchEngine&) = delete;
 
+  /// Removes partial downloads that are of no more use, now and every half hour (FetchOptions says which).
+  void begin_cleaning();
+  /// Ends all fills and takes no more; what the destructor does, for owners whose callbacks end before it. Not on the
+  /// loop's thread.
+  void shut_down();
+
   // Any thread.
 
-  /// Joins or begins the fill of a file; `opened` is called once: success when bytes can be waited for (the first answer's
-  /// status was good, or something is there already), else why not.
-  FetchFilePtr open(const FetchTarget& target, Done opened);
+  /// A number for open() or wait_for(), by which the wait can be taken back.
+  WaitId new_wait();
+  /// Joins or begins the fill of a file; `opened` is called once: with the file when bytes can be waited for (the first
+  /// answer's status was good, or something is there already), else why not. Each success is followed by a close().
+  void open(const FetchTarget& target, WaitId wait, std::function<void(Result<FetchFilePtr>)> opened);
+  /// No handle of the file is open any more.
+  void close(const FetchFilePtr& file);
   /// Asks for the whole file; `done` when it is published or finally failed.
   void fetch_all(const FetchTarget& target, Done done);
-  /// `done` is called once when all of `range` (cut to the size) can be read from file->fd(), or when that is finally
-  /// impossible. Not called after the engine is gone.
-  void wait_for(const FetchFilePtr& file, ByteRange range, Done done);
+  /// Ends the background fill of a file; what has arrived stays.
+  void stop_filling(const FetchFilePtr& file);
+  /// `done` is called once when all of `range` (cut to the size) can be read, or when that is finally impossible. Not
+  /// called after the engine is gone.
+  void wait_for(const FetchFilePtr& file, ByteRange range, WaitId wait, Done done);
+  /// Takes a wait back: whoever waited is gone. Its callback may still be on its way.
+  void cancel(WaitId wait);
   /// A read was served from what is here: keeps the fill ahead of a sequential reader. Cheap.
   void note_read(const FetchFilePtr& file, ByteRange range);
   /// Ends the fills of a repo (or of one blob), because it is being removed; returns when nothing of it is written any more. Not on
@@ -85,6 +96,7 @@ class FetchEngine {
   /// The file of an etag that is being filled, if any.
   [[nodiscard]] FetchFilePtr find(const RepoKey& key, const BlobId& etag) const;
   [[nodiscard]] FetchStatus status() const;
+  [[nodiscard]] const FetchOptions& options() const;
 
  private:
   struct State;

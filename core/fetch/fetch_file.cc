@@ -3,19 +3,26 @@
 
 namespace hubfs {
 
-bool FetchFile::has(ByteRange range) const {
-  const MutexLock lock(mutex_);
+bool FetchFile::has_locked(ByteRange range) const {
   if (phase_ == Phase::kComplete) return true;
   if (descriptors_.empty() || !present_.contains(range)) return false;
+  if (hold_back_ && !verified_) return false;
   // Who reads to the end of a file that has arrived learns whether its hash was right: the last bytes wait for it. While
   // other parts are missing the end is served at once (archives keep their directory there).
   const bool last_bytes = range.end >= target_.size && present_.total() == target_.size;
   return !last_bytes || verified_ || phase_ == Phase::kRemoved;
 }
 
-int FetchFile::fd() const {
+bool FetchFile::has(ByteRange range) const {
   const MutexLock lock(mutex_);
-  return descriptors_.empty() ? -1 : descriptors_.back().get();
+  return has_locked(range);
+}
+
+std::optional<int> FetchFile::begin_read(ByteRange range) {
+  const MutexLock lock(mutex_);
+  if (tainted_ || !has_locked(range)) return std::nullopt;
+  seen_ = true;
+  return descriptors_.back().get();
 }
 
 FetchFile::Phase FetchFile::phase() const {
@@ -44,9 +51,22 @@ void FetchFile::add_present(ByteRange range) {
   present_.add(range);
 }
 
-void FetchFile::clear_present() {
+bool FetchFile::start_over() {
   const MutexLock lock(mutex_);
+  if (seen_) return false;
   present_ = {};
+  verified_ = false;
+  return true;
+}
+
+std::string FetchFile::hindrance() const {
+  const MutexLock lock(mutex_);
+  return hindrance_;
+}
+
+void FetchFile::set_hindrance(std::string words) {
+  const MutexLock lock(mutex_);
+  hindrance_ = std::move(words);
 }
 
 void FetchFile::set_verified() {

@@ -40,23 +40,30 @@ class FetchFile {
     kRemoved,    ///< removed from the cache while open: what is here stays readable, the rest is stale
   };
 
-  explicit FetchFile(FetchTarget target) : target_(std::move(target)) {}
+  /// With `hold_back` nothing can be read before the hash of the whole was right.
+  explicit FetchFile(FetchTarget target, bool hold_back = false) : target_(std::move(target)), hold_back_(hold_back) {}
 
   [[nodiscard]] const FetchTarget& target() const { return target_; }
 
-  /// Whether all of `range` can be read from fd() now.
+  /// Whether all of `range` can be read now.
   [[nodiscard]] bool has(ByteRange range) const;
-  /// The descriptor of the bytes; -1 before anything was opened. Stays valid as long as this object.
-  [[nodiscard]] int fd() const;
+  /// The descriptor to read `range` from, for a reader who is then taken to have seen these bytes; nullopt when they are
+  /// not here, or were found to be wrong. It stays valid as long as this object.
+  [[nodiscard]] std::optional<int> begin_read(ByteRange range);
   [[nodiscard]] Phase phase() const;
   /// Why the last attempt failed, in words ("" if it did not).
   [[nodiscard]] Error error() const;
   [[nodiscard]] std::uint64_t present_bytes() const;
 
+  /// What keeps the background from going on, in words; "" for nothing.
+  [[nodiscard]] std::string hindrance() const;
+
   // For the engine.
   void set_descriptor(UniqueFd fd, const RangeSet& present);
   void add_present(ByteRange range);
-  void clear_present();
+  /// The bytes were found to be wrong: forgets them all, unless a reader has seen some. Answers whether it did.
+  bool start_over();
+  void set_hindrance(std::string words);
   /// The hash of the whole is right: the last bytes may be read, even before the blob is published.
   void set_verified();
   /// kComplete: everything can be read from `fd` (which replaces the old one only if that was not the same file).
@@ -69,12 +76,17 @@ class FetchFile {
   [[nodiscard]] bool tainted() const { return tainted_; }
 
  private:
+  [[nodiscard]] bool has_locked(ByteRange range) const REQUIRES(mutex_);
+
   const FetchTarget target_;
+  const bool hold_back_;
   std::atomic<bool> tainted_{false};
   mutable Mutex mutex_;  ///< guards all below; never held across I/O or a callback
   std::vector<UniqueFd> descriptors_ GUARDED_BY(mutex_);  ///< the last one is current; earlier ones may be in use by readers
   RangeSet present_ GUARDED_BY(mutex_);
   bool verified_ GUARDED_BY(mutex_) = false;
+  bool seen_ GUARDED_BY(mutex_) = false;  ///< some reader was given bytes
+  std::string hindrance_ GUARDED_BY(mutex_);
   Phase phase_ GUARDED_BY(mutex_) = Phase::kFilling;
   Error error_ GUARDED_BY(mutex_);
 };

@@ -1,49 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// One file being filled: its requests, its readers, its lock, its hash. Lives on the loop's thread; disk steps run on the
-// pool, one at a time, and come back by post. The engine owns it and drops it when it is finished() and nobody waits.
+// One file being filled: decides what to ask for, whether the rest is wanted, when the lock is held, and what follows
+// when all is here or nothing comes. Lives on the loop's thread; disk steps run on the pool, one at a time, and come back
+// by post. The engine owns it and drops it when it is finished() and nobody waits.
 #pragma once
 
 #include <chrono>
 #include <functional>
-#include <list>
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "core/cache/blob_lock.h"
-#include "core/cache/cache_root.h"
-#include "core/fetch/fetch_engine.h"
-#include "core/fetch/fill_plan.h"
+#include "core/fetch/fill_readers.h"
+#include "core/fetch/fill_transfers.h"
+#include "core/fetch/fill_world.h"
 #include "core/fetch/publication.h"
-#include "core/fetch/work_pool.h"
-#include "core/hub/hub_client.h"
+#include "core/fetch/read_pattern.h"
 
 namespace hubfs {
 
-/// What a fill needs of its surroundings; outlives it.
-struct FillWorld {
-  CacheRootPtr root;
-  HttpLoop& loop;
-  HubClient& hub;
-  WorkPool& pool;
-  FetchOptions options;
-  FetchEvents& events;
-  int running = 0;                              ///< requests of all fills; loop thread
-  std::function<void(FetchFile*)> finished;     ///< tells the engine that a fill may be dropped; loop thread
-};
-
-class FileFill : public std::enable_shared_from_this<FileFill> {
+class FileFill : public TransferSink, public std::enable_shared_from_this<FileFill> {
  public:
-  FileFill(FillWorld& world, FetchFilePtr file);
-  ~FileFill();
+  /// `second_try`: the first one's bytes were wrong.
+  FileFill(FillWorld& world, FetchFilePtr file, bool second_try);
+  ~FileFill() override;
 
   void begin();
   /// `done` when the first answer's status is known to be good, or something is here.
-  void when_open(FetchEngine::Done done);
-  void when_here(ByteRange range, FetchEngine::Done done);
-  void when_complete(FetchEngine::Done done);
-  void reader_at(std::uint64_t offset);
+  void when_open(WaitId wait, FetchEngine::Done done);
+  void when_here(WaitId wait, ByteRange range, FetchEngine::Done done);
+  /// Asks for the whole file.
+  void when_complete(WaitId wait, FetchEngine::Done done);
+  void cancel(WaitId wait);
+  /// A read was served from what is here.
+  void note_read(ByteRange range);
+  /// No handle is open any more: readahead ends, a fill goes on.
+  void closed();
+  /// The rest is not wanted any more; who waits for the whole hears so.
+  void stop_filling();
+  /// Begins what is due.
+  void schedule();
 
   /// Ends everything; readers get `error`. `ended` runs when no disk step is under way any more.
   void abandon(const Error& error, bool removed, std::function<void()> ended);
@@ -52,63 +48,70 @@ class FileFill : public std::enable_shared_from_this<FileFill> {
 
  private:
   using Clock = std::chrono::steady_clock;
-  enum class Stage { kStarting, kFilling, kVerifying, kDone };
-  struct Reader {
-    ByteRange range;
-    FetchEngine::Done done;
-    Clock::time_point since;
-  };
-  struct Transfer {
-    std::uint64_t next = 0;
-    std::uint64_t end = 0;
-    HubCall call;
-  };
-  class Receiver;
+  enum class Stage : std::uint8_t { kStarting, kFilling, kVerifying, kDone };
 
+  // TransferSink
+  void on_answer() override;
+  bool on_arrived(ByteRange range, std::span<const std::byte> bytes) override;
+  void on_over(bool whole, const HubResult<void>& result) override;
+
+  void start();
   void started(Result<FillStart> start);
-  void schedule();
-  void start_transfer(const NextRequest& request);
-  bool received(Transfer& transfer, std::span<const std::byte> bytes);
-  void transfer_ended(std::list<Transfer>::iterator transfer, const HubResult<void>& result);
+  void decide_on_fill();
+  void look_for_header();
+  [[nodiscard]] FillState fill_state() const;
+  void begin_requests();
   void note_failure(const HubError& error);
   void tick();
+  void give_up_late_ones(Clock::time_point now);
+  void check_space(Clock::time_point now);
+  void look_for_blob_of_others();
   void take_lock();
+  void end_if_idle(Clock::time_point now);
   void feed_hash();
-  void hashed(const Status& status);
-  void finish_verification(const Status& status);
+  void verified(const Status& status);
+  void start_over(const Error& error);
   void try_publish();
   void complete(UniqueFd blob);
   void fail_all(const Error& error);
-  void let_go_of_transfers();
-  void answer_readers();
-  void answer_open(const Status& status);
-  void end_if_idle();
+  void end();
   void run_on_pool(std::function<std::function<void()>()> step);
-  [[nodiscard]] FillState fill_state() const;
+  [[nodiscard]] const FetchTarget& target() const { return file_->target(); }
+  [[nodiscard]] std::string name() const;
 
   FillWorld& world_;
   const FetchFilePtr file_;
+  FillTransfers transfers_;
+  FillReaders readers_;
+  ReadPattern pattern_;
   Stage stage_ = Stage::kStarting;
   std::optional<PartialFile> partial_;
+  std::unique_ptr<RunningHash> hash_;
+  bool verified_ = false;
+  bool second_try_;
+  bool announced_ = false;    // others know that it takes space
+
+  bool open_ = false;         // some handle is, or may be
+  bool filling_ = false;      // the rest is wanted; stays so when all handles are closed
+  bool room_ = true;          // for the rest
+  std::uint64_t header_end_ = 0;
+  bool header_known_ = false;
+
   std::optional<BlobLock> lock_;
   bool other_holds_lock_ = false;
-  std::unique_ptr<RunningHash> hash_;
+  Clock::time_point lock_tried_;
+
   bool step_running_ = false;
   bool abandoned_ = false;
   std::function<void()> ended_;
-  std::list<Transfer> transfers_;
-  std::vector<Reader> readers_;
-  std::vector<FetchEngine::Done> open_waiters_;
-  std::vector<FetchEngine::Done> complete_waiters_;
-  std::uint64_t cursor_ = 0;
-  std::uint64_t window_ = 0;
-  int failures_ = 0;
-  bool verified_ = false;
-  bool announced_ = false;
-  Clock::time_point last_byte_;
-  Clock::time_point began_;
-  Clock::time_point retry_at_;
+
+  int failures_ = 0;          // since the last byte
   Error last_error_;
+  Clock::time_point last_byte_;
+  Clock::time_point last_used_;
+  Clock::time_point retry_at_;
+  Clock::time_point looked_for_blob_;
+  Clock::time_point checked_space_;
   HttpLoop::TimerId timer_ = 0;
 };
 

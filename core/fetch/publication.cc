@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/fetch/publication.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -54,6 +55,12 @@ std::uint64_t default_floor(const CacheRoot& root) {
   return std::min<std::uint64_t>(1U << 30U, twentieth);
 }
 
+bool has_room_for(const CacheRoot& root, std::uint64_t bytes, std::uint64_t floor_bytes) {
+  const std::uint64_t free = free_bytes(root);
+  const std::uint64_t floor = floor_bytes != 0 ? floor_bytes : default_floor(root);
+  return free >= floor && free - floor >= bytes;
+}
+
 std::optional<UniqueFd> adopt_blob(const CacheRoot& root, const FetchTarget& target) {
   auto blob = open_blob(root, target.key, target.etag);
   if (!blob) return std::nullopt;
@@ -85,8 +92,8 @@ Result<FillStart> start_fill(const CacheRoot& root, const FetchTarget& target, s
       }
     }
   }
-  const std::uint64_t floor = floor_bytes != 0 ? floor_bytes : default_floor(root);
-  if (free_bytes(root) < floor) {
+  if (!has_room_for(root, 0, floor_bytes)) {
+    const std::uint64_t floor = floor_bytes != 0 ? floor_bytes : default_floor(root);
     return fail(ErrorKind::kNoSpace, root.path() + ": less than " + std::to_string(floor >> 20U) +
                                          " MiB free, nothing more is downloaded; make room, for example with `hubfs rm`");
   }
@@ -101,6 +108,7 @@ RunningHash::RunningHash(const FetchTarget& target)
 
 Status RunningHash::advance(int fd, std::uint64_t end) {
   std::vector<std::byte> buffer(1U << 20U);
+  const std::uint64_t from = done_;
   while (done_ < end) {
     const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - done_));
     const std::span<std::byte> into(buffer.data(), part);
@@ -108,6 +116,7 @@ Status RunningHash::advance(int fd, std::uint64_t end) {
     hasher_.update(into);
     done_ += part;
   }
+  static_cast<void>(::sync_file_range(fd, static_cast<off64_t>(from), static_cast<off64_t>(end - from), SYNC_FILE_RANGE_WRITE));
   return {};
 }
 
@@ -119,10 +128,10 @@ Status RunningHash::check(const FetchTarget& target) {
                                           ", got " + found + "); they were thrown away");
 }
 
-Status publish(const CacheRoot& root, const FetchTarget& target) {
+Status publish(const CacheRoot& root, const FetchTarget& target, PartialFile& partial) {
   if (auto made = prepare_repo(root, target.key); !made) return made;
-  if (auto moved = publish_blob(root, target.key, target.etag, state::partial_data(target.key, target.etag)); !moved) return moved;
-  remove_partial(root, target.key, target.etag);
+  if (auto moved = publish_blob(root, target.key, target.etag, partial.data_path()); !moved) return moved;
+  partial.discard();
   return link_and_note(root, target);
 }
 

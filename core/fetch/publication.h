@@ -32,8 +32,11 @@ std::optional<UniqueFd> adopt_blob(const CacheRoot& root, const FetchTarget& tar
 /// Hash of a file as it arrives: fed in order from the front.
 class RunningHash {
  public:
+  static constexpr std::uint64_t kStep = 4U << 20U;  ///< worth a step of its own
+
   explicit RunningHash(const FetchTarget& target);
-  /// Reads [done, end) of `fd` and adds it.
+  /// Reads [done, end) of `fd` and adds it; also has the kernel begin to write it to the disk, so that the fsync at the end
+  /// finds little left to do.
   Status advance(int fd, std::uint64_t end);
   [[nodiscard]] std::uint64_t done() const { return done_; }
   /// After all bytes: whether they are what the etag says. kBadContent with words otherwise.
@@ -45,9 +48,11 @@ class RunningHash {
 };
 
 /// Publishes a verified partial: blob, snapshot entry, ref, listing, in this order. The caller holds the BlobLock.
-Status publish(const CacheRoot& root, const FetchTarget& target);
+Status publish(const CacheRoot& root, const FetchTarget& target, PartialFile& partial);
 
 /// The rule for the floor of free space: the smaller of 1 GiB and 5 % of the volume, unless an option says otherwise.
 std::uint64_t default_floor(const CacheRoot& root);
+/// Whether `bytes` more leave the floor (0: the default one) free.
+bool has_room_for(const CacheRoot& root, std::uint64_t bytes, std::uint64_t floor_bytes);
 
 }  // namespace hubfs

@@ -19,9 +19,19 @@ WorkPool::~WorkPool() {
 void WorkPool::run(std::function<void()> work) {
   {
     const MutexLock lock(mutex_);
+    if (stop_) return;
     queue_.push_back(std::move(work));
   }
   wake_.notify_one();
+}
+
+void WorkPool::drain() {
+  std::deque<std::function<void()>> dropped;
+  MutexLock lock(mutex_);
+  stop_ = true;
+  dropped.swap(queue_);
+  wake_.notify_all();
+  while (running_ > 0) idle_.wait(lock.native());
 }
 
 void WorkPool::serve() {
@@ -31,10 +41,12 @@ void WorkPool::serve() {
     if (stop_) return;
     auto work = std::move(queue_.front());
     queue_.pop_front();
+    ++running_;
     lock.unlock();
     work();
     work = nullptr;
     lock.lock();
+    if (--running_ == 0) idle_.notify_all();
   }
 }
 

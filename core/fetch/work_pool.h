@@ -22,12 +22,16 @@ class WorkPool {
   WorkPool& operator=(const WorkPool&) = delete;
 
   void run(std::function<void()> work);
+  /// Drops what is queued, takes no more, and returns when nothing runs.
+  void drain();
 
  private:
   void serve();
 
-  Mutex mutex_;  ///< guards queue_ and stop_; never held while work runs
+  Mutex mutex_;  ///< guards what follows; never held while work runs
   std::condition_variable wake_;
+  std::condition_variable idle_;
+  int running_ GUARDED_BY(mutex_) = 0;
   std::deque<std::function<void()>> queue_ GUARDED_BY(mutex_);
   bool stop_ GUARDED_BY(mutex_) = false;
   std::vector<std::thread> threads_;

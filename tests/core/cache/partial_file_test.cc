@@ -3,9 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
+#include <span>
 
 #include "core/base/file_io.h"
 #include "core/cache/state_paths.h"
@@ -80,15 +84,50 @@ TEST_F(Partial, AnotherSizeStartsAnew) {
   EXPECT_TRUE(open(1001).present().empty());
 }
 
-TEST_F(Partial, StartsAnewOnDemand) {
-  PartialFile partial = open(1000);
-  ASSERT_TRUE(partial.record({0, 1000}));
+TEST_F(Partial, DiscardedItIsGoneAndStaysReadableWhereItIsOpen) {
+  PartialFile partial = open(4);
+  const std::string bytes = "abcd";
+  ASSERT_TRUE(pwrite_all(partial.fd(), std::as_bytes(std::span(bytes)), 0));
+  ASSERT_TRUE(partial.record({0, 4}));
   ASSERT_TRUE(partial.flush_journal());
-  ASSERT_TRUE(partial.start_anew());
-  EXPECT_TRUE(partial.present().empty());
-  ASSERT_TRUE(partial.record({5, 6}));
-  ASSERT_TRUE(partial.flush_journal());
-  EXPECT_EQ(open(1000).present().total(), 1U);
+  partial.discard();
+  EXPECT_TRUE(list_partial_repos(cache.root()).empty());
+  std::array<std::byte, 4> read{};
+  ASSERT_TRUE(pread_all(partial.fd(), read, 0));
+  EXPECT_EQ(std::memcmp(read.data(), bytes.data(), 4), 0);
+}
+
+// What two mounts of one cache do at the same time: neither may write where the other publishes.
+TEST_F(Partial, WhileOneWorksOnItAnotherGetsOneOfItsOwn) {
+  std::optional<PartialFile> first = open(1000);
+  ASSERT_TRUE(first->record({0, 10}));
+  ASSERT_TRUE(first->flush_journal());
+  {
+    PartialFile second = open(1000);
+    EXPECT_NE(second.data_path(), first->data_path());
+    EXPECT_TRUE(second.present().empty());
+    ASSERT_TRUE(second.record({500, 600}));
+    ASSERT_TRUE(second.flush_journal());
+  }
+  const auto listed = list_partials(cache.root(), key);
+  ASSERT_EQ(listed.size(), 1U);
+  EXPECT_EQ(listed.begin()->second.present_bytes, 10U);
+  first.reset();
+  EXPECT_EQ(open(1000).present().total(), 10U) << "free again, and kept";
+}
+
+TEST_F(Partial, ALongJournalIsWrittenAnew) {
+  {
+    PartialFile partial = open(1000);
+    for (std::uint64_t at = 0; at < 500; ++at) {
+      ASSERT_TRUE(partial.record({at, at + 1}));
+      ASSERT_TRUE(partial.flush_journal());
+    }
+  }
+  const auto before = std::filesystem::file_size(journal_path());
+  EXPECT_EQ(open(1000).present().total(), 500U);
+  EXPECT_LT(std::filesystem::file_size(journal_path()), before / 10);
+  EXPECT_EQ(open(1000).present().total(), 500U);
 }
 
 TEST_F(Partial, GoesWithoutTrace) {
