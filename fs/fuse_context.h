@@ -50,6 +50,7 @@ struct FuseContext {
   std::atomic<bool> passthrough{false};           ///< the kernel and libfuse can do it (set by init)
   std::atomic<bool> followed{false};              ///< changes are noticed at once, so the kernel may remember for long
   std::atomic<std::uint64_t> passthrough_opens{0};
+  std::atomic<std::uint64_t> passthrough_refusals{0};
   std::atomic<std::uint64_t> cached_opens{0};
   std::atomic<const RevisionTree*> companions_of{nullptr};  ///< the tree whose small files were asked for last; an identity only
   HandleTable<FileHandle> files;

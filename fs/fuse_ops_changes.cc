@@ -4,13 +4,12 @@
 #include <sys/types.h>
 
 #include <cerrno>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "core/base/log.h"
 #include "fs/fuse_context.h"
+#include "fs/mount_table.h"
 
 namespace hubfs {
 
@@ -27,33 +26,6 @@ Caller caller_of(fuse_req_t request) {
   }
   for (int i = 0; i < count && i < static_cast<int>(groups.size()); ++i) caller.groups.push_back(groups[static_cast<std::size_t>(i)]);
   return caller;
-}
-
-// mountinfo writes blanks and backslashes of a path as three octal digits.
-std::string unescape_octal(const std::string& text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      out.push_back(static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8)));
-      i += 3;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
-}
-
-// A mount below a removed directory would be stranded: no path leads to it any more.
-bool has_mount_below(const std::string& path) {
-  std::ifstream mounts("/proc/self/mountinfo");
-  for (std::string line; std::getline(mounts, line);) {
-    std::istringstream fields(line);
-    std::string skip;
-    std::string point;
-    fields >> skip >> skip >> skip >> skip >> point;
-    if (unescape_octal(point).starts_with(path + "/")) return true;
-  }
-  return false;
 }
 
 void op_unlink(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
@@ -85,6 +57,7 @@ void op_rmdir(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
     return;
   }
   const std::string inside = context.inodes.path_of(parent_id);
+  // It would be stranded: no path leads to it any more.
   if (has_mount_below(context.options.mountpoint + (inside.empty() ? "/" : "/" + inside + "/") + name)) {
     return reply_error(request, "rmdir", {ErrorKind::kBusy, std::string(name) + ": something is mounted below it", 0});
   }

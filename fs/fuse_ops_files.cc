@@ -3,12 +3,14 @@
 // Operations on open files. A complete blob is opened in passthrough where that can be had, else through the page cache;
 // a file that is not complete is opened through the page cache and its reads are parked until the bytes have arrived.
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
 
+#include "core/base/hash.h"
 #include "core/base/log.h"
 #include "core/fetch/companions.h"
 #include "fs/errno_map.h"
@@ -27,13 +29,19 @@ void close_backing(fuse_req_t request, const OpenFile& file) {
 #endif
 }
 
-// One refused backing open falls back alone; the mount goes on trying (an overlay or a special file is no reason to
-// lose passthrough for the rest).
+// One refused backing open falls back alone: an overlay of too many layers or a special file is no reason to lose
+// passthrough for the rest. Where it never works (no CAP_SYS_ADMIN), trying ends.
 void try_passthrough(fuse_req_t request, FuseContext& context, OpenFile& file) {
 #ifdef FUSE_CAP_PASSTHROUGH
+  constexpr std::uint64_t kTries = 3;
   if (!context.passthrough) return;
   const int id = fuse_passthrough_open(request, file.fd.get());
-  if (id > 0) file.backing_id = id;
+  if (id > 0) {
+    file.backing_id = id;
+  } else if (++context.passthrough_refusals == kTries && context.passthrough_opens == 0) {
+    context.passthrough = false;
+    log::warn("the kernel refuses passthrough (it needs CAP_SYS_ADMIN, and a cache on at most one overlay): reads go through the page cache");
+  }
 #else
   static_cast<void>(request);
   static_cast<void>(context);
@@ -72,6 +80,14 @@ Result<UniqueFd> open_bytes(const Target& target) {
   return open_real_file(root, repo.key, target.tree->commit(), *path);
 }
 
+// Of the file behind a descriptor: changes when it is another file, or was written to.
+std::uint64_t content_version(int fd) {
+  struct stat st {};
+  if (::fstat(fd, &st) != 0) return 0;
+  return stable_hash64(std::to_string(st.st_dev) + "." + std::to_string(st.st_ino) + "." + std::to_string(st.st_size) + "." +
+                       std::to_string(st.st_mtim.tv_sec) + "." + std::to_string(st.st_mtim.tv_nsec));
+}
+
 void open_complete(fuse_req_t request, FuseContext& context, const Node& node, const Target& target, const fuse_file_info& info) {
   auto fd = open_bytes(target);
   if (!fd) {
@@ -87,7 +103,8 @@ void open_complete(fuse_req_t request, FuseContext& context, const Node& node, c
   fresh->fd = std::move(*fd);
   fresh->size = target.file->size;
   fresh->last_stat = to_stat(context, target, nullptr);
-  fresh->keep_cache = target.file->state == FileState::kCached;
+  // The kernel's pages are those of this very file, unless another client has replaced it since the last open.
+  fresh->keep_cache = target.file->state == FileState::kCached && context.inodes.same_content(node.id, content_version(fresh->fd.get()));
   // A node that was opened while incomplete stays in cached mode: the kernel refuses a mixture.
   if (!node.file_key.ends_with("#partial")) try_passthrough(request, context, *fresh);
   OpenFilePtr shared = context.open_files.add(node.id, fresh);
@@ -149,6 +166,18 @@ void open_missing(fuse_req_t request, FuseContext& context, const NodePtr& node,
   fetch_companions(context, place);
 }
 
+// Whether any name that led to the node leads anywhere now.
+bool has_a_name(FuseContext& context, const Node& node) {
+  for (const Dentry& name : context.inodes.names_of(node.id)) {
+    const NodePtr parent = context.inodes.find(name.parent);
+    if (!parent || !parent->dir) continue;
+    const Lookup found = context.view.look_up(*parent->dir, context.full_path(parent->id), name.name, false);
+    const auto* target = std::get_if<std::optional<Target>>(&found);
+    if (target != nullptr && *target) return true;
+  }
+  return false;
+}
+
 void op_open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   FuseContext& context = context_of(request);
   if ((info->flags & O_ACCMODE) != O_RDONLY || (info->flags & O_TRUNC) != 0) {
@@ -169,14 +198,13 @@ void op_open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
     return;
   }
   if (OpenFilePtr open = context.open_files.join(id)) {
-    const bool failed = open->fetch && open->fetch->phase() == FetchFile::Phase::kFailed;
-    if (!failed) return reply_open(request, context, id, std::move(open), *info);
+    if (!open->fetch || !open->fetch->is_over()) return reply_open(request, context, id, std::move(open), *info);
     close_if_last(request, context, id);
   }
   auto place = resolve_place(context, *node);
   if (!place) {
-    // The name may stand for another node by now: ESTALE makes the kernel look again.
-    fuse_reply_err(request, ESTALE);
+    // Where a name stands for another node by now, ESTALE makes the kernel look again.
+    fuse_reply_err(request, has_a_name(context, *node) ? ESTALE : ENOENT);
     return;
   }
   const FileState state = place->target.file->state;

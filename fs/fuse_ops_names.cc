@@ -32,9 +32,8 @@ NodePtr node_for(FuseContext& context, const Dentry& name, const Target& target)
 
 void reply_nothing(fuse_req_t request, FuseContext& context, const DirSpec& dir) {
   fuse_entry_param none{};
-  // hub/<org>/ asks the Hub again some time later (RemoteCatalog remembers); elsewhere the view knows.
-  const bool may_come = dir.kind == DirSpec::Kind::kHubOrg;
-  none.entry_timeout = may_come ? 0.0 : context.timeout();
+  // The Hub is asked again some time later (RemoteCatalog remembers refusals); elsewhere the view knows.
+  none.entry_timeout = context.view.may_grow(dir) ? 0.0 : context.timeout();
   fuse_reply_entry(request, &none);
 }
 
@@ -130,14 +129,14 @@ void op_getattr(fuse_req_t request, fuse_ino_t id, fuse_file_info* /*info*/) {
   fuse_reply_err(request, ESTALE);
 }
 
-void finish_opendir(fuse_req_t request, FuseContext& context, NodeId id, ReadDir listed, fuse_file_info info) {
+void finish_opendir(fuse_req_t request, FuseContext& context, const NodePtr& node, ReadDir listed, fuse_file_info info) {
   if (const auto* error = std::get_if<Error>(&listed)) return reply_error(request, "opendir", *error);
   auto handle = std::make_shared<DirHandle>();
   if (auto* children = std::get_if<std::vector<Listed>>(&listed)) handle->listed = std::move(*children);
-  handle->node = id;
+  handle->node = node->id;
   info.fh = context.dirs.add(std::move(handle));
   // The kernel keeps the listing; the notifier tells it when the listing changes.
-  if (context.followed) {
+  if (context.followed && !context.view.may_grow(*node->dir)) {
     info.cache_readdir = 1;
     info.keep_cache = 1;
   }
@@ -153,14 +152,14 @@ void op_opendir(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   }
   ReadDir listed = context.view.list(*node->dir, context.full_path(id), true);
   const auto* need = std::get_if<Need>(&listed);
-  if (need == nullptr) return finish_opendir(request, context, id, std::move(listed), *info);
+  if (need == nullptr) return finish_opendir(request, context, node, std::move(listed), *info);
   const ParkedId parked = context.parked.park(request, {});
   ask_hub(context, *need, [&context, parked, node, id, need = *need, info = *info](const std::optional<Error>& refused) {
     fuse_req_t waiting = context.parked.take(parked);
     if (waiting == nullptr) return;
     // Without an answer a cached revision shows what the snapshot holds; of an uncached one nothing is known.
     if (refused && !context.view.library().find(need.key)) return reply_error(waiting, "opendir", *refused);
-    finish_opendir(waiting, context, id, context.view.list(*node->dir, context.full_path(id), false), info);
+    finish_opendir(waiting, context, node, context.view.list(*node->dir, context.full_path(id), false), info);
   });
 }
 

@@ -2,6 +2,7 @@
 #include "fs/fuse_session.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -154,6 +155,7 @@ Status FuseSession::mount(FuseContext& context, const MountOptions& options) {
   fuse_opt_free_args(&args);
   if (session_ == nullptr) return fail(ErrorKind::kInvalid, "libfuse refused the mount options; see the line above");
   if (fuse_session_mount(session_, options.mountpoint.c_str()) != 0) return explain_mount_failure(options);
+  entry_ = top_mount(options.mountpoint);
   mounted_ = true;
   return {};
 }
@@ -171,11 +173,20 @@ Status FuseSession::serve(std::function<void()> ready) {
   return {};
 }
 
+bool FuseSession::is_ours() const {
+  // A session that the kernel has ended has no mount any more; its path, and even its mount id, may be another's by now.
+  pollfd device{fuse_session_fd(session_), 0, 0};
+  if (::poll(&device, 1, 0) > 0 && (device.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) return false;
+  const auto top = top_mount(mountpoint_);
+  return entry_ && top && top->id == entry_->id && top->device == entry_->device;
+}
+
 void FuseSession::unmount() {
-  if (!mounted_.exchange(false)) return;
+  if (!mounted_.exchange(false) || !is_ours()) return;
   // By force first: requests that nobody will answer any more would keep the notifier waiting in the kernel.
   ::umount2(mountpoint_.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
-  fuse_session_unmount(session_);
+  // Without the right to do that, libfuse asks fusermount3.
+  if (is_ours()) fuse_session_unmount(session_);
 }
 
 void FuseSession::invalidate_name(NodeId parent, const std::string& name) {

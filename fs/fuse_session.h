@@ -7,10 +7,12 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "core/base/error.h"
 #include "fs/mount_options.h"
+#include "fs/mount_table.h"
 #include "fs/notifier.h"
 
 struct fuse_session;
@@ -30,6 +32,7 @@ class FuseSession : public KernelCaches {
   Status mount(FuseContext& context, const MountOptions& options);
   /// Serves requests until it is unmounted or SIGTERM, SIGINT or SIGHUP comes (they are blocked in all threads); `ready` is called when the kernel has sent INIT.
   Status serve(std::function<void()> ready);
+  /// Ends the mount, whatever still uses it. What somebody else has mounted on the same path by now is left alone.
   void unmount();
 
   void invalidate_name(NodeId parent, const std::string& name) override;
@@ -42,7 +45,11 @@ class FuseSession : public KernelCaches {
 
   fuse_session* session_ = nullptr;
   FuseContext* context_ = nullptr;
+  /// Whether what is mounted on the path now is this session.
+  [[nodiscard]] bool is_ours() const;
+
   std::string mountpoint_;
+  std::optional<MountEntry> entry_;  ///< as the kernel listed it when it was made
   std::atomic<bool> mounted_{false};
 };
 

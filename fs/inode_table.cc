@@ -2,6 +2,7 @@
 #include "fs/inode_table.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hubfs {
 
@@ -99,6 +100,14 @@ void InodeTable::forget(NodeId id, std::uint64_t lookups) {
 void InodeTable::drop_name(const Dentry& name) {
   const MutexLock lock(mutex_);
   drop_name_locked(name);
+}
+
+bool InodeTable::same_content(NodeId id, std::uint64_t version) {
+  const MutexLock lock(mutex_);
+  const auto it = nodes_.find(id);
+  if (it == nodes_.end()) return false;
+  const std::uint64_t before = std::exchange(it->second.content, version);
+  return before == 0 || before == version;
 }
 
 std::optional<NodeId> InodeTable::find_file(const std::string& file_key) const {

@@ -80,6 +80,8 @@ class InodeTable {
   /// The name does not stand for its node any more (removed, or replaced by something else).
   void drop_name(const Dentry& name);
 
+  /// Whether a file's bytes are those of the last time this was asked (or it never was), by a number that stands for them.
+  bool same_content(NodeId id, std::uint64_t version);
   /// The node of a file, if the kernel knows it.
   [[nodiscard]] std::optional<NodeId> find_file(const std::string& file_key) const;
   /// Names under which the kernel may know a node (for a directory: at most one).
@@ -98,6 +100,7 @@ class InodeTable {
   struct Slot {
     std::shared_ptr<Node> node;
     std::uint64_t lookups = 0;
+    std::uint64_t content = 0;  ///< version of its bytes when it was last opened; 0: never
     std::vector<Dentry> names;
   };
   struct DentryHash {

@@ -14,8 +14,9 @@ OpenFilePtr OpenFiles::join(NodeId node) {
 OpenFilePtr OpenFiles::add(NodeId node, OpenFilePtr fresh) {
   const MutexLock lock(mutex_);
   Item& item = items_[node];
-  // Handles of a file that turned out to be wrong keep it; later ones begin anew.
-  const bool spoiled = item.file && item.file->fetch && item.file->fetch->tainted();
+  // Handles of a file that turned out to be wrong, or was removed, keep it; later ones begin anew.
+  const bool spoiled = item.file && item.file->fetch &&
+                       (item.file->fetch->tainted() || item.file->fetch->phase() == FetchFile::Phase::kRemoved);
   if (!item.file || spoiled) item.file = std::move(fresh);
   ++item.users;
   return item.file;

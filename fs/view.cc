@@ -290,6 +290,13 @@ RevisionTreePtr View::tree_of(const DirSpec& dir) const {
   return commit ? trees_.get(*dir.key, *commit) : nullptr;
 }
 
+bool View::may_grow(const DirSpec& dir) const {
+  if (dir.kind == Kind::kHubOrg) return true;
+  if (dir.kind != Kind::kRevision || options_.offline) return false;
+  const RevisionTreePtr tree = tree_of(dir);
+  return tree && !tree->has_listing() && (options_.show_all || library_.find(*dir.key) == nullptr);
+}
+
 std::optional<RefName> View::ref_of(const DirSpec& dir) const {
   if (dir.kind != Kind::kRevision) return std::nullopt;
   if (dir.select == DirSpec::Select::kRef) return RefName::parse(dir.revision);

@@ -89,6 +89,9 @@ class View {
   [[nodiscard]] std::optional<CommitHash> commit_of(const DirSpec& dir) const;
   /// Its tree; null when the place shows nothing any more.
   [[nodiscard]] RevisionTreePtr tree_of(const DirSpec& dir) const;
+  /// Whether the place may show more at any time, without a change on disk: its listing is not known yet, and the Hub may
+  /// be asked for it again.
+  [[nodiscard]] bool may_grow(const DirSpec& dir) const;
   /// The ref to be written when the first file of the commit is published through this place.
   [[nodiscard]] std::optional<RefName> ref_of(const DirSpec& dir) const;
   /// Commits of the repo that a removal through this place concerns (all of them for kDefault places).

@@ -16,7 +16,7 @@ namespace {
 
 std::string id_of(const RepoKey& key, const BlobId& etag) { return key.text() + "/" + etag.text(); }
 std::string id_of(const FetchTarget& target) { return id_of(target.key, target.etag); }
-constexpr int kPoolThreads = 2;
+constexpr int kPoolThreads = 4;  // two may be busy with an fsync of gigabytes
 constexpr auto kBetweenCleanings = std::chrono::minutes(30);
 
 }  // namespace

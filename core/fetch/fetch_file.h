@@ -51,6 +51,11 @@ class FetchFile {
   /// not here, or were found to be wrong. It stays valid as long as this object.
   [[nodiscard]] std::optional<int> begin_read(ByteRange range);
   [[nodiscard]] Phase phase() const;
+  /// Failed or removed: whoever opens it now must begin anew.
+  [[nodiscard]] bool is_over() const {
+    const Phase now = phase();
+    return now == Phase::kFailed || now == Phase::kRemoved;
+  }
   /// Why the last attempt failed, in words ("" if it did not).
   [[nodiscard]] Error error() const;
   [[nodiscard]] std::uint64_t present_bytes() const;

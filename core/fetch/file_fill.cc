@@ -209,7 +209,7 @@ FillState FileFill::fill_state() const {
   state.size = target().size;
   state.present = &partial_->present();
   state.on_its_way = transfers_.on_its_way();
-  state.fill = filling_ && lock_.has_value();
+  state.fill = filling_ && room_ && (lock_ || no_locks_);
   state.worth_waiting = world_.pace.worth_waiting();
   state.cursor = pattern_.last_end();
   // Several requests from the start, also for files of a few chunks.
@@ -396,10 +396,17 @@ void FileFill::take_lock() {
     lock_ = std::move(**taken);
     other_holds_lock_ = false;
     last_byte_ = std::max(last_byte_, now);
-  } else {
-    other_holds_lock_ = taken.has_value();
-    if (!taken) log::debug("lock: " + taken.error().message);
+    return;
   }
+  other_holds_lock_ = taken.has_value();
+  if (taken) return;
+  // Without flock here no client excludes another; correctness rests on unique names and renames.
+  no_locks_ = taken.error().kind == ErrorKind::kUnsupported;
+  if (no_locks_ || !filling_) return;
+  log::error(name() + ": cannot be downloaded to its end: " + taken.error().message);
+  file_->set_hindrance(taken.error().message);
+  filling_ = false;
+  readers_.answer_wholes(std::unexpected(taken.error()));
 }
 
 // A fill for which nobody waits and that cannot go on is let go of; its partial stays.
@@ -414,12 +421,14 @@ void FileFill::end_if_idle(Clock::time_point now) {
 void FileFill::feed_hash() {
   if (step_running_ || abandoned_ || !hash_ || verified_) return;
   const std::uint64_t here = partial_->present().run_end(0);
-  const bool last = stage_ == Stage::kVerifying;
-  if (!last && here < hash_->done() + RunningHash::kStep) return;
-  run_on_pool([this, here, last]() -> std::function<void()> {
-    Status status = hash_->advance(partial_->fd(), here);
+  if (stage_ != Stage::kVerifying && here < hash_->done() + RunningHash::kStep) return;
+  const std::uint64_t to = std::min(here, hash_->done() + RunningHash::kLargestStep);
+  const bool last = to == target().size;
+  run_on_pool([this, to, last]() -> std::function<void()> {
+    Status status = hash_->advance(partial_->fd(), to, over_);
     if (status && last) status = hash_->check(target());
     return [this, status, last] {
+      if (last && stage_ == Stage::kFilling) stage_ = Stage::kVerifying;
       if (last) return verified(status);
       if (!status) return fail_all(status.error());
       feed_hash();
@@ -455,7 +464,7 @@ void FileFill::start_over(const Error& error) {
 
 void FileFill::try_publish() {
   take_lock();
-  if (!lock_) {
+  if (!lock_ && !no_locks_) {
     // Another client is about to publish the same bytes: tick() looks for its blob and comes back here.
     stage_ = Stage::kFilling;
     return;
@@ -492,6 +501,7 @@ void FileFill::fail_all(const Error& error) {
 // What every end has in common; readers are answered afterwards.
 void FileFill::end() {
   stage_ = Stage::kDone;
+  over_ = true;
   transfers_.cancel_all();
   lock_.reset();
   if (partial_ && file_->phase() != FetchFile::Phase::kComplete) {

@@ -5,6 +5,7 @@
 // by post. The engine owns it and drops it when it is finished() and nobody waits.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -99,8 +100,10 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
 
   std::optional<BlobLock> lock_;
   bool other_holds_lock_ = false;
+  bool no_locks_ = false;     // this file system has none
   Clock::time_point lock_tried_;
 
+  std::atomic<bool> over_{false};  // for the step that is running
   bool step_running_ = false;
   bool abandoned_ = false;
   std::function<void()> ended_;

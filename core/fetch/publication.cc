@@ -94,8 +94,8 @@ Result<FillStart> start_fill(const CacheRoot& root, const FetchTarget& target, s
   }
   if (!has_room_for(root, 0, floor_bytes)) {
     const std::uint64_t floor = floor_bytes != 0 ? floor_bytes : default_floor(root);
-    return fail(ErrorKind::kNoSpace, root.path() + ": less than " + std::to_string(floor >> 20U) +
-                                         " MiB free, nothing more is downloaded; make room, for example with `hubfs rm`");
+    return fail(ErrorKind::kNoSpace, root.path() + ": less than " + std::to_string(floor >> 10U) +
+                                         " KiB free, nothing more is downloaded; make room, for example with `hubfs rm`");
   }
   auto partial = PartialFile::open(root, target.key, target.etag, {target.commit, target.path, target.ref, target.size});
   if (!partial) return std::unexpected(partial.error());
@@ -106,10 +106,11 @@ Result<FillStart> start_fill(const CacheRoot& root, const FetchTarget& target, s
 RunningHash::RunningHash(const FetchTarget& target)
     : hasher_(target.etag.is_git_sha1() ? Hasher::git_blob(target.size) : Hasher::sha256()) {}
 
-Status RunningHash::advance(int fd, std::uint64_t end) {
+Status RunningHash::advance(int fd, std::uint64_t end, const std::atomic<bool>& stop) {
   std::vector<std::byte> buffer(1U << 20U);
   const std::uint64_t from = done_;
   while (done_ < end) {
+    if (stop) return fail(ErrorKind::kInterrupted, "not wanted any more");
     const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), end - done_));
     const std::span<std::byte> into(buffer.data(), part);
     if (auto read = pread_all(fd, into, done_); !read) return read;

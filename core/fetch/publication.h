@@ -5,6 +5,7 @@
 // a time.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -32,12 +33,13 @@ std::optional<UniqueFd> adopt_blob(const CacheRoot& root, const FetchTarget& tar
 /// Hash of a file as it arrives: fed in order from the front.
 class RunningHash {
  public:
-  static constexpr std::uint64_t kStep = 4U << 20U;  ///< worth a step of its own
+  static constexpr std::uint64_t kStep = 4U << 20U;           ///< worth a step of its own
+  static constexpr std::uint64_t kLargestStep = 256U << 20U;  ///< others wait for the thread
 
   explicit RunningHash(const FetchTarget& target);
   /// Reads [done, end) of `fd` and adds it; also has the kernel begin to write it to the disk, so that the fsync at the end
-  /// finds little left to do.
-  Status advance(int fd, std::uint64_t end);
+  /// finds little left to do. kInterrupted soon after `stop` is set.
+  Status advance(int fd, std::uint64_t end, const std::atomic<bool>& stop);
   [[nodiscard]] std::uint64_t done() const { return done_; }
   /// After all bytes: whether they are what the etag says. kBadContent with words otherwise.
   Status check(const FetchTarget& target);

@@ -88,6 +88,29 @@ class CommandTest(MountTest):
             self.assertTrue(self.gone(pid), f"signal {number}")
             self.assertFalse(is_mounted(self.point))
 
+    def test_mounted_again_at_once(self):
+        # The daemon of the first mount must not take the second one away when it ends.
+        for _ in range(5):
+            self.background()
+            run("umount", self.point)
+            pid = self.background()
+            time.sleep(0.2)
+            self.assertTrue(is_mounted(self.point))
+            self.assertEqual((self.point / "models/llama/tiny/config.json").read_text(), CONFIG)
+            self.assertEqual(self.hubfs("umount", self.point).returncode, 0)
+            self.assertTrue(self.gone(pid))
+
+    def test_what_others_mount_on_the_path_stays(self):
+        pid = self.background()
+        self.assertEqual(run("mount", "-t", "tmpfs", "none", self.point).returncode, 0)
+        self.addCleanup(run, "umount", "-l", self.point)
+        (self.point / "precious").write_text("data")
+        os.kill(pid, signal.SIGTERM)
+        self.assertTrue(self.gone(pid))
+        self.assertEqual((self.point / "precious").read_text(), "data")
+        run("umount", self.point)
+        run("umount", "-l", self.point)
+
     def test_signals_end_the_foreground_with_success(self):
         mounted = self.mount()
         self.assertEqual(mounted.end(5), 0, mounted.log())

@@ -22,7 +22,8 @@ class CachedReads:
     def setUp(self):
         super().setUp()
         self.cache.add("meta/tiny", {"config.json": CONFIG, "model.safetensors": DATA})
-        self.path = self.mount(options=self.options) / "models/llama/tiny/model.safetensors"
+        self.mounted = self.mount(options=self.options)
+        self.path = self.mounted / "models/llama/tiny/model.safetensors"
 
     def test_cat(self):
         self.assertEqual(self.path.read_bytes(), DATA)
@@ -95,8 +96,19 @@ class CachedReads:
         self.assertEqual(self.path.read_bytes(), DATA)
 
 
+def kernel_can():
+    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2]) >= (6, 9)
+
+
 class PassthroughTest(CachedReads, MountTest):
-    pass
+    def test_it_is_used(self):
+        expected = os.environ.get("HUBFS_PASSTHROUGH") == "1" and kernel_can()
+        self.assertEqual(self.path.read_bytes(), DATA)
+        self.assertEqual(self.path.read_bytes(), DATA)
+        status = self.mounted.status()
+        self.assertEqual((status["passthrough"], status["passthrough_opens"]), (expected, 2 if expected else 0))
+        self.assertEqual("passthrough is not available" in self.mounted.log(), not expected)
+        self.assertEqual(self.mounted.log().count("passthrough is not available"), 0 if expected else 1)
 
 
 class NoPassthroughTest(CachedReads, MountTest):
