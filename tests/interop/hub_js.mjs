@@ -2,8 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Judges the local Hub with the real JavaScript client. HUBFS_HUB_BIN names the hubfs-hub program, HUBFS_NODE_DIR the folder
-// whose node_modules holds @huggingface/hub (written for 2.17.5). Exit status 0: all passed, 1: something failed, 77: the
-// client is not installed.
+// whose node_modules holds @huggingface/hub (written for 2.17.5). Exit status 0: all passed.
 
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -188,8 +187,8 @@ async function main() {
   try {
     entry = createRequire(path.join(folderOfNode, "any.js")).resolve("@huggingface/hub");
   } catch {
-    console.log(`skipped: no @huggingface/hub in ${folderOfNode}`);
-    return 77;
+    console.error(`no @huggingface/hub in ${folderOfNode}: run scripts/test-env`);
+    return 1;
   }
   const hf = await import(pathToFileURL(entry).href);
   const manifest = await readFile(path.join(folderOfNode, "node_modules/@huggingface/hub/package.json"), "utf8");

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the tests on real mounts: a local Hub, caches as the clients write them, and a mounted hubfs.
 
-HUBFS_BIN and HUBFS_HUB_BIN name the two programs; without /dev/fuse, or without root, a test file ends with 77 (skipped).
+HUBFS_BIN and HUBFS_HUB_BIN name the two programs; without /dev/fuse, or without root, a test file fails in a sentence.
 Everything lies in one temporary folder for each test (MountTest.folder), and every process that a test starts is ended in
 its teardown, whatever happened.
 """
@@ -435,6 +435,5 @@ def in_thread(action):
 
 def main():
     if not os.path.exists("/dev/fuse") or os.geteuid() != 0:
-        print("skipped: needs /dev/fuse and root")
-        sys.exit(77)
+        sys.exit("nothing can be mounted here: these tests need /dev/fuse and root")
     unittest.main(verbosity=2)
