@@ -82,6 +82,13 @@ Setter size(const char* name, std::uint64_t FetchOptions::*field) {
   };
 }
 
+Status set_floor(MountOptions& options, const std::string& value) {
+  auto set = size("floor", &FetchOptions::floor_bytes)(options, value);
+  // 0 in the options stands for the default rule; who asks for none gets the least there is.
+  if (set && options.fetch.floor_bytes == 0) options.fetch.floor_bytes = 1;
+  return set;
+}
+
 Status set_partial_age(MountOptions& options, const std::string& value) {
   const auto age = parse_duration(value);
   if (!age) return fail(ErrorKind::kInvalid, "option partial_age=" + value + ": not a time, such as 12h or 30d");
@@ -97,7 +104,7 @@ const std::map<std::string, Setter>& with_value() {
       {"verify", set_verify},
       {"connections", connections("connections", &FetchOptions::connections)},
       {"connections_per_file", connections("connections_per_file", &FetchOptions::connections_per_file)},
-      {"floor", size("floor", &FetchOptions::floor_bytes)},
+      {"floor", set_floor},
       {"partial_total", size("partial_total", &FetchOptions::partial_total)},
       {"partial_age", set_partial_age},
       {"uid", [](MountOptions& o, const std::string& v) -> Status {

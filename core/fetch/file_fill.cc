@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+//
+// How a fill begins, and what it asks for next.
 #include "core/fetch/file_fill.h"
 
 #include <fcntl.h>
 
 #include <algorithm>
 #include <array>
-#include <random>
 
 #include "core/base/file_io.h"
 #include "core/base/log.h"
@@ -15,22 +16,10 @@ namespace hubfs {
 
 namespace {
 
-constexpr auto kTick = std::chrono::milliseconds(250);
-constexpr auto kLockWithoutBytes = std::chrono::seconds(10);
-constexpr auto kPauseForOthers = std::chrono::seconds(1);
-constexpr auto kIdle = std::chrono::seconds(10);
-constexpr auto kBetweenLooks = std::chrono::seconds(2);
 constexpr int kDemandPerFile = 16;
-constexpr int kBackgroundTries = 6;
 constexpr std::uint64_t kSmallestShare = 1U << 20U;
 // While many readers wait for places of their own, each gets a small piece.
 constexpr std::size_t kManyReaders = 4;
-
-std::chrono::milliseconds backoff(int failures) {
-  static thread_local std::minstd_rand random{std::random_device{}()};
-  const long long base = 250LL << std::min(failures - 1, 5);
-  return std::chrono::milliseconds(base / 2 + static_cast<long long>(random() % static_cast<unsigned long>(base)));
-}
 
 }  // namespace
 
@@ -38,6 +27,7 @@ FileFill::FileFill(FillWorld& world, FetchFilePtr file, bool second_try)
     : world_(world),
       file_(std::move(file)),
       transfers_(world.loop, world.hub, world.pace, world.counts, file_->target()),
+      lock_(*world.root, file_->target()),
       second_try_(second_try),
       last_byte_(Clock::now()),
       last_used_(last_byte_),
@@ -70,9 +60,7 @@ void FileFill::run_on_pool(std::function<std::function<void()>()> step) {
 void FileFill::begin() {
   transfers_.set_sink([weak = weak_from_this()] { return weak.lock(); });
   file_->set_filling();
-  timer_ = world_.loop.after(kTick, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->tick();
-  });
+  tick_later();
   start();
 }
 
@@ -159,7 +147,7 @@ void FileFill::stop_filling() {
   if (stage_ != Stage::kFilling) return;
   filling_ = false;
   transfers_.cancel_less_urgent_than(Urgency::kAhead);
-  lock_.reset();
+  lock_.release();
   pattern_ = {};
   readers_.answer_wholes(fail(ErrorKind::kInterrupted, name() + ": the download was stopped"));
   schedule();
@@ -186,11 +174,11 @@ void FileFill::decide_on_fill() {
   }
   // The lock is ours only while the rest is coming: between two tries others may have it.
   if (!filling_ || !room_) {
-    lock_.reset();
+    lock_.release();
   } else if (Clock::now() >= retry_at_) {
     take_lock();
   } else if (transfers_.empty()) {
-    lock_.reset();
+    lock_.release();
   }
 }
 
@@ -209,7 +197,7 @@ FillState FileFill::fill_state() const {
   state.size = target().size;
   state.present = &partial_->present();
   state.on_its_way = transfers_.on_its_way();
-  state.fill = filling_ && room_ && (lock_ || no_locks_);
+  state.fill = filling_ && room_ && lock_.may_fill();
   state.worth_waiting = world_.pace.worth_waiting();
   state.cursor = pattern_.last_end();
   // Several requests from the start, also for files of a few chunks.
@@ -256,273 +244,6 @@ void FileFill::begin_requests() {
       return;
     }
     transfers_.start(*next);
-  }
-}
-
-// --- What arrives ----------------------------------------------------------------------------------------------------
-
-void FileFill::on_answer() { readers_.answer_opens({}); }
-
-bool FileFill::on_arrived(ByteRange range, std::span<const std::byte> bytes) {
-  if (stage_ != Stage::kFilling) return false;
-  Status stored = pwrite_all(partial_->fd(), bytes, range.first);
-  if (stored) stored = partial_->record(range);
-  if (!stored) {
-    world_.loop.post([weak = weak_from_this(), error = stored.error()] {
-      if (const auto self = weak.lock()) self->fail_all(error);
-    });
-    return false;
-  }
-  file_->add_present(range);
-  if (!announced_) {
-    // From now on the file takes space and is shown as partly there.
-    announced_ = true;
-    static_cast<void>(partial_->flush_journal());
-    world_.events.on_changed(target());
-  }
-  last_byte_ = Clock::now();
-  failures_ = 0;
-  if (!header_known_) look_for_header();
-  if (!readers_.readers().empty()) readers_.answer_ready(*file_);
-  feed_hash();
-  return true;
-}
-
-void FileFill::on_over(bool whole, const HubResult<void>& result) {
-  for (const auto& weak : std::exchange(world_.hungry, {})) {
-    world_.loop.post([weak] {
-      if (const auto fill = weak.lock()) fill->schedule();
-    });
-  }
-  if (stage_ != Stage::kFilling || abandoned_) return;
-  if (auto noted = partial_->flush_journal(); !noted) return fail_all(noted.error());
-  if (!result && !whole && result.error().error.kind != ErrorKind::kInterrupted) note_failure(result.error());
-  schedule();
-}
-
-void FileFill::note_failure(const HubError& error) {
-  log::debug(name() + ": " + error.error.message);
-  last_error_ = error.error;
-  const bool hopeless = !error.retryable || world_.hub.options().offline;
-  if (hopeless) return fail_all(error.error);
-  // No way to the Hub: an open is answered at once, a read goes on trying. Other faults may pass within an open's time.
-  if (error.error.kind == ErrorKind::kUnreachable) readers_.answer_opens(std::unexpected(error.error));
-  // Requests that failed together are one failure.
-  if (Clock::now() < retry_at_) return;
-  ++failures_;
-  auto wait = backoff(failures_);
-  if (error.retry_after) wait = std::max<std::chrono::milliseconds>(wait, *error.retry_after);
-  retry_at_ = Clock::now() + wait;
-  const bool waited_for = !readers_.readers().empty() || readers_.any_open();
-  if (!waited_for && failures_ > kBackgroundTries) fail_all(error.error);
-}
-
-// --- Time ------------------------------------------------------------------------------------------------------------
-
-void FileFill::tick() {
-  timer_ = world_.loop.after(kTick, [weak = weak_from_this()] {
-    if (const auto self = weak.lock()) self->tick();
-  });
-  const auto now = Clock::now();
-  give_up_late_ones(now);
-  if (stage_ != Stage::kFilling || abandoned_) return;
-  // Python waits for this lock without a timeout: it is held only while bytes come.
-  if (lock_ && now - last_byte_ > kLockWithoutBytes) {
-    lock_.reset();
-    retry_at_ = std::max(retry_at_, now + kPauseForOthers);
-  }
-  if (filling_) check_space(now);
-  if (now - looked_for_blob_ > (other_holds_lock_ ? kTick : kBetweenLooks) && !step_running_) return look_for_blob_of_others();
-  schedule();
-  end_if_idle(now);
-}
-
-void FileFill::give_up_late_ones(Clock::time_point now) {
-  const auto opened = readers_.oldest_open();
-  if (opened && now - *opened > world_.options.open_gives_up_after) {
-    Error late{ErrorKind::kTimeout,
-               name() + ": no answer from the Hub within " + std::to_string(world_.options.open_gives_up_after.count()) + " s", 0};
-    readers_.answer_opens(std::unexpected(last_error_.message.empty() ? std::move(late) : last_error_));
-  }
-  if (stage_ != Stage::kFilling || abandoned_) return;
-  const auto& waiting = readers_.readers();
-  const bool stuck = std::any_of(waiting.begin(), waiting.end(), [&](const FillReaders::Reader& reader) {
-    return now - std::max(reader.since, last_byte_) > world_.options.give_up_after;
-  });
-  if (!stuck) return;
-  fail_all(last_error_.message.empty() ? Error{ErrorKind::kTimeout, name() + ": nothing came from the Hub", 0} : last_error_);
-}
-
-// The header of a file may be read with less room than the file needs; the rest begins only with room for all of it, and
-// stops when the floor is reached.
-void FileFill::check_space(Clock::time_point now) {
-  if (now - checked_space_ < kBetweenLooks || !partial_) return;
-  checked_space_ = now;
-  const std::uint64_t missing = target().size - partial_->present().total();
-  const bool room = has_room_for(*world_.root, room_ && announced_ && lock_ ? 0 : missing, world_.options.floor_bytes);
-  if (room == room_) return;
-  room_ = room;
-  if (room) {
-    file_->set_hindrance("");
-    return;
-  }
-  const Error error{ErrorKind::kNoSpace,
-                    name() + ": not downloaded to its end, since " + world_.root->path() + " has no room for it; make room, for example with `hubfs rm`", 0};
-  log::warn(error.message);
-  file_->set_hindrance(error.message);
-  transfers_.cancel_less_urgent_than(Urgency::kAhead);
-  readers_.answer_wholes(std::unexpected(error));
-}
-
-// Another client may have published the same blob: then it is ours too.
-void FileFill::look_for_blob_of_others() {
-  looked_for_blob_ = Clock::now();
-  run_on_pool([this]() -> std::function<void()> {
-    auto blob = std::make_shared<std::optional<UniqueFd>>(adopt_blob(*world_.root, target()));
-    return [this, blob] {
-      if (*blob) return complete(std::move(**blob));
-      schedule();
-      if (stage_ == Stage::kFilling) feed_hash();
-    };
-  });
-}
-
-void FileFill::take_lock() {
-  const auto now = Clock::now();
-  if (lock_ || (other_holds_lock_ && now - lock_tried_ < kTick)) return;
-  lock_tried_ = now;
-  auto taken = BlobLock::try_acquire(*world_.root, target().key, target().etag);
-  if (taken && *taken) {
-    lock_ = std::move(**taken);
-    other_holds_lock_ = false;
-    last_byte_ = std::max(last_byte_, now);
-    return;
-  }
-  other_holds_lock_ = taken.has_value();
-  if (taken) return;
-  // Without flock here no client excludes another; correctness rests on unique names and renames.
-  no_locks_ = taken.error().kind == ErrorKind::kUnsupported;
-  if (no_locks_ || !filling_) return;
-  log::error(name() + ": cannot be downloaded to its end: " + taken.error().message);
-  file_->set_hindrance(taken.error().message);
-  filling_ = false;
-  readers_.answer_wholes(std::unexpected(taken.error()));
-}
-
-// A fill for which nobody waits and that cannot go on is let go of; its partial stays.
-void FileFill::end_if_idle(Clock::time_point now) {
-  if (stage_ != Stage::kFilling || readers_.any() || !transfers_.empty() || lock_ || step_running_) return;
-  if (now - std::max(last_byte_, last_used_) < kIdle) return;
-  end();
-}
-
-// --- All here --------------------------------------------------------------------------------------------------------
-
-void FileFill::feed_hash() {
-  if (step_running_ || abandoned_ || !hash_ || verified_) return;
-  const std::uint64_t here = partial_->present().run_end(0);
-  if (stage_ != Stage::kVerifying && here < hash_->done() + RunningHash::kStep) return;
-  const std::uint64_t to = std::min(here, hash_->done() + RunningHash::kLargestStep);
-  const bool last = to == target().size;
-  run_on_pool([this, to, last]() -> std::function<void()> {
-    Status status = hash_->advance(partial_->fd(), to, over_);
-    if (status && last) status = hash_->check(target());
-    return [this, status, last] {
-      if (last && stage_ == Stage::kFilling) stage_ = Stage::kVerifying;
-      if (last) return verified(status);
-      if (!status) return fail_all(status.error());
-      feed_hash();
-    };
-  });
-}
-
-void FileFill::verified(const Status& status) {
-  if (!status) return status.error().kind == ErrorKind::kBadContent ? start_over(status.error()) : fail_all(status.error());
-  verified_ = true;
-  file_->set_verified();
-  readers_.answer_ready(*file_);
-  try_publish();
-}
-
-// The bytes were wrong. Once more from nothing; whoever has seen some of them gets errors from now on.
-void FileFill::start_over(const Error& error) {
-  log::error(error.message);
-  partial_->discard();
-  partial_.reset();
-  hash_.reset();
-  const bool again = !second_try_;
-  if (again && file_->start_over()) {
-    second_try_ = true;
-    announced_ = header_known_ = false;
-    return start();
-  }
-  file_->set_tainted();
-  fail_all(error);
-  world_.events.on_tainted(target());
-  if (again) world_.begin_again(target());
-}
-
-void FileFill::try_publish() {
-  take_lock();
-  if (!lock_ && !no_locks_) {
-    // Another client is about to publish the same bytes: tick() looks for its blob and comes back here.
-    stage_ = Stage::kFilling;
-    return;
-  }
-  run_on_pool([this]() -> std::function<void()> {
-    auto published = std::make_shared<Status>(publish(*world_.root, target(), *partial_));
-    return [this, published] {
-      if (*published) return complete(UniqueFd());
-      // Readers have had their bytes: without a word here nobody would know why the file is not in the cache.
-      log::error(name() + ": complete, but not published: " + published->error().message);
-      fail_all(published->error());
-    };
-  });
-}
-
-// --- The end ---------------------------------------------------------------------------------------------------------
-
-void FileFill::complete(UniqueFd blob) {
-  const bool adopted = static_cast<bool>(blob);
-  file_->set_complete(std::move(blob));
-  if (adopted && partial_) partial_->discard();
-  end();
-  readers_.answer_all(*file_, {});
-  world_.events.on_published(target());
-}
-
-void FileFill::fail_all(const Error& error) {
-  if (stage_ == Stage::kDone) return;
-  file_->set_failed(error);
-  end();
-  readers_.answer_all(*file_, std::unexpected(error));
-}
-
-// What every end has in common; readers are answered afterwards.
-void FileFill::end() {
-  stage_ = Stage::kDone;
-  over_ = true;
-  transfers_.cancel_all();
-  lock_.reset();
-  if (partial_ && file_->phase() != FetchFile::Phase::kComplete) {
-    static_cast<void>(partial_->flush_journal());
-    // A download that brought nothing leaves nothing.
-    if (partial_->present().empty()) partial_->discard();
-    world_.events.on_changed(target());
-  }
-  // Its lock must be free for the next fill of the file.
-  if (!step_running_) partial_.reset();
-  world_.finished(file_.get());
-}
-
-void FileFill::abandon(const Error& error, bool removed, std::function<void()> ended) {
-  abandoned_ = true;
-  fail_all(error);
-  if (removed) file_->set_removed();
-  if (step_running_) {
-    ended_ = std::move(ended);
-  } else {
-    ended();
   }
 }
 

@@ -11,7 +11,7 @@
 #include <memory>
 #include <optional>
 
-#include "core/cache/blob_lock.h"
+#include "core/fetch/fill_lock.h"
 #include "core/fetch/fill_readers.h"
 #include "core/fetch/fill_transfers.h"
 #include "core/fetch/fill_world.h"
@@ -63,6 +63,7 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
   [[nodiscard]] FillState fill_state() const;
   void begin_requests();
   void note_failure(const HubError& error);
+  void tick_later();
   void tick();
   void give_up_late_ones(Clock::time_point now);
   void check_space(Clock::time_point now);
@@ -83,6 +84,7 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
   FillWorld& world_;
   const FetchFilePtr file_;
   FillTransfers transfers_;
+  FillLock lock_;
   FillReaders readers_;
   ReadPattern pattern_;
   Stage stage_ = Stage::kStarting;
@@ -97,11 +99,6 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
   bool room_ = true;          // for the rest
   std::uint64_t header_end_ = 0;
   bool header_known_ = false;
-
-  std::optional<BlobLock> lock_;
-  bool other_holds_lock_ = false;
-  bool no_locks_ = false;     // this file system has none
-  Clock::time_point lock_tried_;
 
   std::atomic<bool> over_{false};  // for the step that is running
   bool step_running_ = false;

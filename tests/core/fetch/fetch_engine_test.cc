@@ -22,12 +22,11 @@ TEST_F(EngineTest, ASmallFileIsTakenWholeAndPublishedAsOtherClientsDo) {
   const auto file = engine->open(target);
   ASSERT_TRUE(file) << file.error().message;
   EXPECT_EQ(*engine->read(*file, 1000, 500), content->slice(1000, 500));
-  ASSERT_TRUE(eventually([&] { return is_published(target); }));
+  ASSERT_TRUE(eventually([&] { return engine->events.published == 1; }));
   EXPECT_EQ(published(target), content->slice(0, content->size()));
   EXPECT_EQ(cache.read("models--org--name/refs/main"), target.commit.text());
   EXPECT_TRUE(partials().empty());
   EXPECT_EQ(file_bytes(), content->size());
-  EXPECT_EQ(engine->events.published, 1);
 }
 
 TEST_F(EngineTest, AnEmptyFileIsPublishedWithoutAsking) {
@@ -184,7 +183,6 @@ TEST_F(EngineTest, BelowTheFloorNothingIsOpened) {
 }
 
 TEST_F(EngineTest, AHeaderCanBeReadWhereTheWholeHasNoRoom) {
-  constexpr std::uint64_t kHuge = std::uint64_t{1} << 42U;
   const ContentPtr content = Content::synthetic(64 * kMiB, 11);
   FetchTarget target = serve("big.bin", content);
   const auto engine = start({.floor_bytes = free_bytes(cache.root()) - 32 * kMiB});
@@ -197,7 +195,6 @@ TEST_F(EngineTest, AHeaderCanBeReadWhereTheWholeHasNoRoom) {
   EXPECT_NE((*file)->hindrance(), "");
   EXPECT_FALSE(BlobLock::is_held(cache.root(), target.key, target.etag));
   EXPECT_EQ(*engine->read(*file, 1000, 100), content->slice(1000, 100)) << "reading goes on";
-  static_cast<void>(kHuge);
 }
 
 TEST_F(EngineTest, HeldBackReadersGetNothingBeforeTheHash) {
