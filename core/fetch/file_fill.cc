@@ -156,10 +156,12 @@ void FileFill::stop_filling() {
 // --- What to ask for -------------------------------------------------------------------------------------------------
 
 void FileFill::schedule() {
-  if (stage_ != Stage::kFilling || abandoned_) return;
+  if (stage_ == Stage::kStarting || stage_ == Stage::kDone) return;
   if (partial_->present().total() == target().size) {
     stage_ = Stage::kVerifying;
-    return verified_ ? try_publish() : feed_hash();
+    // Another step may be running: whatever comes after it leads here again.
+    if (!step_running_) verified_ ? try_publish() : feed_hash();
+    return;
   }
   decide_on_fill();
   if (Clock::now() >= retry_at_) begin_requests();

@@ -102,7 +102,6 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
 
   std::atomic<bool> over_{false};  // for the step that is running
   bool step_running_ = false;
-  bool abandoned_ = false;
   std::function<void()> ended_;
 
   int failures_ = 0;          // since the last byte

@@ -11,7 +11,7 @@ namespace hubfs {
 // --- All here --------------------------------------------------------------------------------------------------------
 
 void FileFill::feed_hash() {
-  if (step_running_ || abandoned_ || !hash_ || verified_) return;
+  if (step_running_ || stage_ == Stage::kStarting || stage_ == Stage::kDone || verified_) return;
   const std::uint64_t here = partial_->present().run_end(0);
   if (stage_ != Stage::kVerifying && here < hash_->done() + RunningHash::kStep) return;
   const std::uint64_t to = std::min(here, hash_->done() + RunningHash::kLargestStep);
@@ -108,7 +108,6 @@ void FileFill::end() {
 }
 
 void FileFill::abandon(const Error& error, bool removed, std::function<void()> ended) {
-  abandoned_ = true;
   fail_all(error);
   if (removed) file_->set_removed();
   if (step_running_) {

@@ -62,7 +62,7 @@ void FileFill::on_over(bool whole, const HubResult<void>& result) {
       if (const auto fill = weak.lock()) fill->schedule();
     });
   }
-  if (stage_ != Stage::kFilling || abandoned_) return;
+  if (stage_ != Stage::kFilling) return;
   if (auto noted = partial_->flush_journal(); !noted) return fail_all(noted.error());
   if (!result && !whole && result.error().error.kind != ErrorKind::kInterrupted) note_failure(result.error());
   schedule();
@@ -97,7 +97,8 @@ void FileFill::tick() {
   tick_later();
   const auto now = Clock::now();
   give_up_late_ones(now);
-  if (stage_ != Stage::kFilling || abandoned_) return;
+  if (stage_ == Stage::kVerifying) return schedule();
+  if (stage_ != Stage::kFilling) return;
   // Python waits for this lock without a timeout: it is held only while bytes come.
   if (lock_.held() && now - last_byte_ > kLockWithoutBytes) {
     lock_.release();
@@ -116,7 +117,7 @@ void FileFill::give_up_late_ones(Clock::time_point now) {
                name() + ": no answer from the Hub within " + std::to_string(world_.options.open_gives_up_after.count()) + " s", 0};
     readers_.answer_opens(std::unexpected(last_error_.message.empty() ? std::move(late) : last_error_));
   }
-  if (stage_ != Stage::kFilling || abandoned_) return;
+  if (stage_ != Stage::kFilling) return;
   const auto& waiting = readers_.readers();
   const bool stuck = std::any_of(waiting.begin(), waiting.end(), [&](const FillReaders::Reader& reader) {
     return now - std::max(reader.since, last_byte_) > world_.options.give_up_after;
@@ -154,7 +155,7 @@ void FileFill::look_for_blob_of_others() {
     return [this, blob] {
       if (*blob) return complete(std::move(**blob));
       schedule();
-      if (stage_ == Stage::kFilling) feed_hash();
+      feed_hash();
     };
   });
 }
