@@ -35,6 +35,8 @@ struct FetchEngine::State : std::enable_shared_from_this<FetchEngine::State> {
   std::map<std::string, std::weak_ptr<FetchFile>> files GUARDED_BY(mutex);
   std::string last_error GUARDED_BY(mutex);
 
+  // The file of a target as it is to be fetched from now on. On the loop's thread: between a look at it and the begin of its
+  // fill it could be removed, and another one take its place.
   FetchFilePtr join(const FetchTarget& target) {
     const MutexLock lock(mutex);
     // Forgets what nobody holds any more, now and then.
@@ -51,6 +53,8 @@ struct FetchEngine::State : std::enable_shared_from_this<FetchEngine::State> {
   std::shared_ptr<FileFill> fill_of(const FetchFilePtr& file, bool second_try = false) {
     auto& fill = fills[id_of(file->target())];
     if (!fill || fill->finished() || fill->file() != file) {
+      // Whoever still waits for the other one must hear of its end.
+      if (fill && !fill->finished()) fill->abandon({ErrorKind::kStale, file->target().path.text() + ": replaced", 0}, false, [] {});
       fill = std::make_shared<FileFill>(world, file, second_try);
       fill->begin();
     }
@@ -157,8 +161,9 @@ WaitId FetchEngine::new_wait() { return ++state_->last_wait; }
 const FetchOptions& FetchEngine::options() const { return state_->world.options; }
 
 void FetchEngine::open(const FetchTarget& target, WaitId wait, std::function<void(Result<FetchFilePtr>)> opened) {
-  state_->world.loop.post([state = state_, file = state_->join(target), wait, opened = std::move(opened)] {
+  state_->world.loop.post([state = state_, target, wait, opened = std::move(opened)] {
     if (state->ended) return opened(fail(ErrorKind::kUnreachable, "the file system is being unmounted"));
+    const FetchFilePtr file = state->join(target);
     state->fill_of(file)->when_open(wait, [file, opened](const Status& status) {
       opened(status ? Result<FetchFilePtr>(file) : std::unexpected(status.error()));
     });
@@ -172,9 +177,9 @@ void FetchEngine::close(const FetchFilePtr& file) {
 }
 
 void FetchEngine::fetch_all(const FetchTarget& target, Done done) {
-  FetchFilePtr file = state_->join(target);
-  state_->world.loop.post([state = state_, file, done = std::move(done)]() mutable {
+  state_->world.loop.post([state = state_, target, done = std::move(done)]() mutable {
     if (state->ended) return done(fail(ErrorKind::kUnreachable, "the file system is being unmounted"));
+    const FetchFilePtr file = state->join(target);
     // The file is kept as long as somebody waits for it.
     state->fill_of(file)->when_complete(++state->last_wait, [file, done = std::move(done)](const Status& status) { done(status); });
   });

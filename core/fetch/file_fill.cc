@@ -50,7 +50,7 @@ void FileFill::run_on_pool(std::function<std::function<void()>()> step) {
       self->step_running_ = false;
       if (self->stage_ != Stage::kDone) return after();
       self->partial_.reset();
-      if (auto ended = std::exchange(self->ended_, nullptr)) ended();
+      for (const auto& ended : std::exchange(self->ended_, {})) ended();
     });
   });
 }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "core/fetch/fill_lock.h"
 #include "core/fetch/fill_readers.h"
@@ -102,7 +103,7 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
 
   std::atomic<bool> over_{false};  // for the step that is running
   bool step_running_ = false;
-  std::function<void()> ended_;
+  std::vector<std::function<void()>> ended_;  // to be called when no step runs
 
   int failures_ = 0;          // since the last byte
   Error last_error_;

@@ -111,7 +111,7 @@ void FileFill::abandon(const Error& error, bool removed, std::function<void()> e
   fail_all(error);
   if (removed) file_->set_removed();
   if (step_running_) {
-    ended_ = std::move(ended);
+    ended_.push_back(std::move(ended));
   } else {
     ended();
   }

@@ -167,6 +167,35 @@ TEST_F(EngineTest, ACancelledWaitIsNotAnswered) {
   EXPECT_FALSE(called);
 }
 
+// Opens that were on their way when the file was removed, and those that come after, all hear something.
+TEST_F(EngineTest, EveryOpenIsAnsweredWhateverIsRemovedMeanwhile) {
+  const FetchTarget target = serve("a.bin", Content::synthetic(50'000, 13));
+  const auto engine = start();
+  std::atomic<int> asked{0};
+  std::atomic<int> answered{0};
+  std::atomic<bool> over{false};
+  std::thread remover([&] {
+    while (!over) {
+      (*engine)->forget_repo(target.key);
+      cache.remove("models--org--name");
+    }
+  });
+  std::vector<std::thread> openers;
+  for (int i = 0; i < 4; ++i) {
+    openers.emplace_back([&] {
+      for (int n = 0; n < 5000; ++n) {
+        ++asked;
+        (*engine)->open(target, (*engine)->new_wait(), [&](const Result<FetchFilePtr>&) { ++answered; });
+        if (n % 3 == 0) engine->settle();
+      }
+    });
+  }
+  for (std::thread& opener : openers) opener.join();
+  over = true;
+  remover.join();
+  EXPECT_TRUE(eventually([&] { return answered == asked; })) << answered << " of " << asked;
+}
+
 std::uint64_t free_bytes(const CacheRoot& root) {
   struct statvfs st {};
   EXPECT_EQ(::fstatvfs(root.fd(), &st), 0);
