@@ -222,6 +222,12 @@ TEST_F(TreeBuilding, WhatLeadsOutsideIsNotShown) {
   cache.make_fifo(layout::snapshot(key, a) + "/fifo");
   start();
   EXPECT_THAT(states(a), ElementsAre("f cached"));
+  Listing listing;
+  list_file(listing, "fifo", "true content");
+  save_listing(key, a, listing);
+  start();
+  EXPECT_THAT(states(a), ElementsAre("f cached", "fifo remote"));
+  EXPECT_EQ(tree(a)->file("fifo")->etag, blob_id(git_sha1_of("true content")));
 }
 
 TEST_F(TreeBuilding, RealFileIsAFileOfItsOwn) {
