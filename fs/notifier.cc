@@ -36,7 +36,19 @@ void Notifier::pages_wrong(NodeId node) { push({Note::What::kPages, node, {}}); 
 
 void Notifier::park(NodeId dir) {
   const MutexLock lock(mutex_);
-  ++parked_[dir];
+  if (++parked_[dir] > 1) return;
+  // What is queued already waits too: the kernel would hold the thread, and with it every other directory.
+  std::deque<Note> others;
+  for (Note& note : queue_) {
+    const bool waits = note.node == dir && note.what != Note::What::kAttributes;
+    if (waits) {
+      waiting_[dir].push_back(std::move(note));
+    } else {
+      others.push_back(std::move(note));
+    }
+  }
+  queue_.swap(others);
+  if (queue_.empty()) idle_.notify_all();
 }
 
 void Notifier::unpark(NodeId dir) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/permissions.h"
 
+#include <algorithm>
+
 namespace hubfs {
 
 namespace {
@@ -48,17 +50,20 @@ Permission apply(Permission permission, const PermissionOptions& options, mode_t
 
 Way way_to(const std::string& path) {
   Way way;
-  std::size_t end = 0;
-  do {
-    end = path.find('/', end + 1);
-    const std::string prefix = end == std::string::npos ? path : path.substr(0, end);
+  const auto add = [&](const std::string& folder) {
     struct stat st {};
-    if (::stat(prefix.c_str(), &st) == 0) {
+    if (::stat(folder.c_str(), &st) == 0) {
       way.steps.push_back({st.st_uid, st.st_gid, st.st_mode});
     } else {
       way.steps.push_back({});
     }
-  } while (end != std::string::npos);
+  };
+  add("/");
+  for (std::size_t at = 1; at < path.size();) {
+    const std::size_t end = std::min(path.find('/', at), path.size());
+    add(path.substr(0, end));
+    at = end + 1;
+  }
   return way;
 }
 

@@ -186,18 +186,32 @@ Status Remover::remove_folder(const DirSpec& folder, const Caller& caller) {
   if (!path) return fail(ErrorKind::kInvalid, folder.path);
   const MutexLock serial(removing_);
   const RepoPtr repo = view_.library().find(key);
+  std::vector<CommitHash> commits;
+  std::vector<RevisionTreePtr> trees;
   for (const CommitHash& commit : view_.commits_of(folder)) {
-    const RevisionTreePtr other = view_.trees().get(key, commit);
+    RevisionTreePtr other = view_.trees().get(key, commit);
     if (!other->has_folder(folder.path) || !other->children(folder.path, false).empty()) continue;
-    for (const RepoCopy& copy : repo ? repo->copies : std::vector<RepoCopy>{}) {
-      RemovalPlan plan{.key = key, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {{commit, *path}}, .blobs = {}, .bytes = 0};
-      if (auto allowed = check_removal(*copy.root, plan, caller); !allowed) return allowed;
-      remove_empty_snapshot_folder(*copy.root, key, commit, *path);
-    }
-    view_.memory().hide(key, commit, folder.path);
-    other->mark_removed(folder.path);
-    mark_in_loaded_trees(key, {commit}, folder.path);
+    commits.push_back(commit);
+    trees.push_back(std::move(other));
   }
+  std::vector<RootPlan> plans;
+  for (const RepoCopy& copy : repo ? repo->copies : std::vector<RepoCopy>{}) {
+    RemovalPlan plan{.key = key, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
+    for (const CommitHash& commit : commits) {
+      const std::string entry = layout::snapshot_entry(key, commit, *path);
+      if (::faccessat(copy.root->fd(), entry.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) plan.entries.push_back({commit, *path});
+    }
+    plans.push_back({copy.root, std::move(plan)});
+  }
+  if (auto allowed = check_all(plans, caller); !allowed) return allowed;
+  for (const RootPlan& item : plans) {
+    for (const RemovalPlan::Entry& entry : item.plan.entries) remove_empty_snapshot_folder(*item.root, key, entry.commit, entry.path);
+  }
+  for (const RevisionTreePtr& each : trees) {
+    view_.memory().hide(key, each->commit(), folder.path);
+    each->mark_removed(folder.path);
+  }
+  mark_in_loaded_trees(key, commits, folder.path);
   return {};
 }
 

@@ -25,7 +25,7 @@ bool offline_mode(const Environment& env) {
 Result<std::string> absolute_cache(const std::string& text, const Environment& env) {
   if (text.empty()) return fail(ErrorKind::kInvalid, "--cache is empty; give the folder that HF_HUB_CACHE names, for example ~/.cache/huggingface/hub");
   const std::string path = expand_user_and_vars(text, env);
-  if (path.front() != '/') {
+  if (!path.starts_with('/')) {
     return fail(ErrorKind::kInvalid, "--cache " + text + " is relative; a daemon has no current directory, give the whole path");
   }
   return path;

@@ -193,6 +193,8 @@ void Library::file_entries(std::vector<Scanned> scanned) {
   for (const Scanned& item : scanned) remembered[item.key.text()] = memory_.repo(item.key);
   std::set<std::string> shelves;
   std::set<std::string> gone;
+  std::set<std::string> read;
+  for (const auto& [key, repo] : remembered) read.insert(key);
   {
     const MutexLock lock(mutex_);
     for (Scanned& item : scanned) {
@@ -223,13 +225,15 @@ void Library::file_entries(std::vector<Scanned> scanned) {
     for (const std::string& key : gone) all.erase(key);
     for (const auto& [key, repo] : remembered) {
       RememberedRepo& target = all[key];
-      const bool pinned = target.pinned;
-      auto hidden = std::move(target.hidden);
-      target = repo;
+      target.family = repo.family;
+      target.type = repo.type;
+      target.name = repo.name;
+      // A neighbour on a shelf: it was named together with the others, nothing else of it was read.
+      if (!read.contains(key)) continue;
+      target.evidence_commit = repo.evidence_commit;
+      target.first_seen_ns = repo.first_seen_ns;
       // Pins and hidden files are changed by their own commands only; here they are only dropped with their commit.
-      target.pinned = pinned;
-      std::erase_if(hidden, [&](const auto& item) { return !target.first_seen_ns.contains(item.first); });
-      target.hidden = std::move(hidden);
+      std::erase_if(target.hidden, [&](const auto& item) { return !target.first_seen_ns.contains(item.first); });
     }
   });
   if (!saved) log::warn("cannot save the names given: " + saved.error().message);
