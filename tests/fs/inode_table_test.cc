@@ -168,6 +168,23 @@ TEST_F(Inodes, ChildrenAreThoseOfTheDirectory) {
   EXPECT_THAT(table.known_children(models->id), IsEmpty());
 }
 
+TEST_F(Inodes, KnowWhetherTheBytesOfAFileAreOthersByNow) {
+  const NodeId id = file(kRootNode, "a", "blob")->id;
+  EXPECT_TRUE(table.same_content(id, 7)) << "the kernel has nothing of it yet";
+  EXPECT_TRUE(table.same_content(id, 7));
+  EXPECT_FALSE(table.same_content(id, 8));
+  EXPECT_TRUE(table.same_content(id, 8));
+  EXPECT_FALSE(table.same_content(9999, 8));
+}
+
+TEST_F(Inodes, FindAFileByItsKey) {
+  const NodeId id = file(kRootNode, "a", "blob#partial")->id;
+  EXPECT_EQ(table.find_file("blob#partial"), id);
+  EXPECT_FALSE(table.find_file("blob"));
+  table.forget(id, 1);
+  EXPECT_FALSE(table.find_file("blob#partial"));
+}
+
 TEST_F(Inodes, DirectoriesAreListedWithoutFiles) {
   const NodePtr models = dir(kRootNode, "models");
   file(kRootNode, "f", "blob");

@@ -20,6 +20,7 @@ class FakeKernel : public KernelCaches {
   }
   void invalidate_listing(NodeId dir) override { note(dir, "listing " + std::to_string(dir)); }
   void invalidate_attributes(NodeId node) override { note(node, "attributes " + std::to_string(node)); }
+  void invalidate_pages(NodeId node) override { note(node, "pages " + std::to_string(node)); }
 
   void hold(NodeId node) { held_ = node; }
   void wait_until_held() { reached_.get_future().wait(); }
@@ -62,9 +63,10 @@ TEST_F(NotifierOfAKernel, TellsEverythingInOrder) {
   notifier.name_changed(2, "a");
   notifier.listing_changed(2);
   notifier.attributes_changed(3);
+  notifier.pages_wrong(5);
   notifier.name_changed(4, "b");
   notifier.drain();
-  EXPECT_THAT(kernel.calls(), ElementsAre("name 2/a", "listing 2", "attributes 3", "name 4/b"));
+  EXPECT_THAT(kernel.calls(), ElementsAre("name 2/a", "listing 2", "attributes 3", "pages 5", "name 4/b"));
 }
 
 TEST_F(NotifierOfAKernel, DrainOfNothingReturns) {

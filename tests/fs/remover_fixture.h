@@ -58,6 +58,8 @@ class RemoverFixture : public ViewFixture, public FetchEvents {
   }
   void on_published(const FetchTarget&) override {}
   void on_changed(const FetchTarget&) override {}
+  void on_tainted(const FetchTarget&) override {}
+  void on_cleaned(const RepoKey&) override {}
 
   std::unique_ptr<FetchEngine> engine_;
   std::unique_ptr<Remover> remover_;
