@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/permissions.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/support/temp_cache.h"
 
@@ -27,7 +29,7 @@ mode_t folder_mode(mode_t mode, const Way& way, const PermissionOptions& options
 }
 mode_t file_mode(mode_t mode, const Way& way, const std::vector<struct stat>& folders = {},
                  const PermissionOptions& options = {}) {
-  return file_permission(kUser, kGroup, S_IFREG | mode, folders, way, options).mode;
+  return file_permission(kUser, kGroup, owned(S_IFREG | mode), folders, way, options).mode;
 }
 
 const Way kOpen{{{0, 0, 0755}}};
@@ -48,8 +50,8 @@ TEST(Permissions, FileShowsTheReadBitsOfTheBlobAndOwnerWrite) {
   EXPECT_EQ(file_mode(04775, kOpen), 0644U);
   EXPECT_EQ(file_mode(0666, kOpen), 0644U);
   EXPECT_EQ(file_mode(0000, kOpen), 0200U);
-  EXPECT_EQ(file_permission(7, 8, 0644, {}, kOpen, {}).uid, 7U);
-  EXPECT_EQ(file_permission(7, 8, 0644, {}, kOpen, {}).gid, 8U);
+  EXPECT_EQ(file_permission(7, 8, owned(0644), {}, kOpen, {}).uid, 7U);
+  EXPECT_EQ(file_permission(7, 8, owned(0644), {}, kOpen, {}).gid, 8U);
 }
 
 struct WayCase {
@@ -79,10 +81,28 @@ TEST(Permissions, FoldersOfTheRepoAreOnTheWayOfAFile) {
   EXPECT_EQ(file_mode(0644, kOpen, {owned(0700, 0, 0)}), 0200U);
 }
 
+TEST(Permissions, ClassWhoseBytesAreAnothersGetsWhatAllHave) {
+  struct Case {
+    uid_t uid;
+    gid_t gid;
+    mode_t mode;
+    mode_t shown;
+  };
+  const Case cases[] = {
+      {7, kGroup, 0600, 0200}, {7, kGroup, 0640, 0240}, {7, kGroup, 0644, 0644}, {7, kGroup, 0604, 0204},
+      {kUser, 8, 0640, 0600},  {kUser, 8, 0644, 0644},  {kUser, 8, 0604, 0600},  {kUser, 8, 0440, 0600},
+      {7, 8, 0640, 0200},      {7, 8, 0644, 0644},      {7, 8, 0664, 0644},
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(file_permission(kUser, kGroup, owned(c.mode, c.uid, c.gid), {}, kOpen, {}).mode, c.shown)
+        << std::oct << c.mode << " of " << std::dec << c.uid << ":" << c.gid;
+  }
+}
+
 TEST(Permissions, RootGoesEverywhere) {
   const Way closed{{{kUser, kGroup, 0000}}};
   EXPECT_EQ(folder_permission(owned(0755, 0, 0), closed, {}).mode, 0700U);
-  EXPECT_EQ(file_permission(0, 0, 0644, {}, closed, {}).mode, 0600U);
+  EXPECT_EQ(file_permission(0, 0, owned(0644, 0, 0), {}, closed, {}).mode, 0600U);
 }
 
 TEST(Permissions, StickyStaysWhateverTheWay) { EXPECT_EQ(folder_mode(01777, {{{0, 0, 0700}}}), 01000U); }
@@ -166,6 +186,20 @@ TEST(Permissions, WayHasEveryFolderFromTheTop) {
   EXPECT_EQ(way.steps.back().mode & 0777U, 0710U);
   EXPECT_EQ(way.steps[way.steps.size() - 2].mode & 0777U, 0751U);
   EXPECT_EQ(way_to("/").steps.size(), 1U);
+}
+
+TEST(Permissions, WayToAnOpenFolderFollowsIt) {
+  test::TempCache cache;
+  cache.make_dir("closed");
+  cache.chmod("closed", 0700);
+  cache.make_dir("sub");
+  const int fd = ::open((cache.path() + "/sub").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  EXPECT_EQ(way_to_open(fd), way_to(cache.path() + "/sub"));
+  ASSERT_EQ(::rename((cache.path() + "/sub").c_str(), (cache.path() + "/closed/sub").c_str()), 0);
+  EXPECT_EQ(way_to_open(fd), way_to(cache.path() + "/closed/sub"));
+  cache.remove("closed/sub");
+  EXPECT_EQ(way_to_open(fd), std::nullopt);
+  ::close(fd);
 }
 
 TEST(Permissions, StepThatCannotBeReadIsClosed) {
