@@ -2,16 +2,20 @@
 #include "fs/inventory.h"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 namespace hubfs {
 
 namespace {
 
-// Of every file of every commit, each once: a blob that two revisions share occupies its blocks once.
-std::uint64_t occupied(const RepoEntry& repo) {
-  std::uint64_t blocks = 0;
-  std::set<std::pair<dev_t, ino_t>> seen;
+constexpr std::uint64_t kBlock = 512;
+
+using Identity = std::pair<dev_t, ino_t>;
+
+// Blocks of every file of every commit, each once: a blob that two revisions share occupies its blocks once.
+std::map<Identity, std::uint64_t> blocks_of_files(const RepoEntry& repo) {
+  std::map<Identity, std::uint64_t> blocks;
   for (const RepoCopy& copy : repo.copies) {
     for (const CommitOnDisk& commit : copy.disk.commits) {
       const auto entries = scan_snapshot(*copy.root, repo.key, commit.commit, nullptr);
@@ -25,18 +29,24 @@ std::uint64_t occupied(const RepoEntry& repo) {
         } else if (entry.form != EntryForm::kRealFile) {
           continue;
         }
-        if (seen.emplace(st.st_dev, st.st_ino).second) blocks += static_cast<std::uint64_t>(st.st_blocks);
+        blocks.emplace(Identity{st.st_dev, st.st_ino}, static_cast<std::uint64_t>(st.st_blocks));
       }
     }
   }
+  return blocks;
+}
+
+std::uint64_t blocks_of_partials(const RepoEntry& repo) {
+  std::uint64_t blocks = 0;
   for (const auto& [etag, partial] : repo.partials) blocks += partial.blocks;
-  return blocks * 512;
+  return blocks;
 }
 
 }  // namespace
 
-std::vector<InventoryItem> take_inventory(ViewParts& parts) {
-  std::vector<InventoryItem> items;
+Inventory take_inventory(ViewParts& parts) {
+  Inventory inventory;
+  std::set<Identity> seen;
   for (const RepoPtr& repo : parts.library.all()) {
     if (!repo->default_commit) continue;
     InventoryItem item;
@@ -49,7 +59,13 @@ std::vector<InventoryItem> take_inventory(ViewParts& parts) {
     item.commit = repo->default_commit->text();
     for (const auto& [ref, commit] : repo->refs) item.refs.push_back(ref.text());
     for (const RepoCopy& copy : repo->copies) item.roots.push_back(copy.root->path());
-    item.size_on_disk = occupied(*repo);
+    const std::uint64_t partials = blocks_of_partials(*repo);
+    item.size_on_disk = partials * kBlock;
+    inventory.size_on_disk += partials * kBlock;
+    for (const auto& [file, blocks] : blocks_of_files(*repo)) {
+      item.size_on_disk += blocks * kBlock;
+      if (seen.insert(file).second) inventory.size_on_disk += blocks * kBlock;
+    }
     const RevisionTreePtr tree = parts.trees.get(repo->key, *repo->default_commit);
     bool whole = true;
     for (const TreeFile* file : tree->files()) {
@@ -58,10 +74,11 @@ std::vector<InventoryItem> take_inventory(ViewParts& parts) {
     }
     item.state = whole ? "cached" : "partial";
     item.pinned = parts.memory.is_pinned(repo->key);
-    items.push_back(std::move(item));
+    inventory.items.push_back(std::move(item));
   }
-  std::sort(items.begin(), items.end(), [](const InventoryItem& a, const InventoryItem& b) { return a.path < b.path; });
-  return items;
+  std::sort(inventory.items.begin(), inventory.items.end(),
+            [](const InventoryItem& a, const InventoryItem& b) { return a.path < b.path; });
+  return inventory;
 }
 
 }  // namespace hubfs

@@ -27,7 +27,12 @@ struct InventoryItem {
   bool pinned = false;
 };
 
-/// Sorted by path. The library is loaded.
-std::vector<InventoryItem> take_inventory(ViewParts& parts);
+struct Inventory {
+  std::vector<InventoryItem> items;  ///< sorted by path
+  std::uint64_t size_on_disk = 0;    ///< of all; what several repos share is in each of them, and here once
+};
+
+/// The library is loaded.
+Inventory take_inventory(ViewParts& parts);
 
 }  // namespace hubfs

@@ -39,22 +39,20 @@ int ls_command(const CacheArguments& cache, bool json) {
   if (!roots) return complain(roots.error().message);
   ViewParts parts(*options, std::move(*roots));
   parts.library.load();
-  const std::vector<InventoryItem> items = take_inventory(parts);
+  const Inventory inventory = take_inventory(parts);
   if (json) {
     nlohmann::json all = nlohmann::json::array();
-    for (const InventoryItem& item : items) all.push_back(as_json(item));
+    for (const InventoryItem& item : inventory.items) all.push_back(as_json(item));
     std::printf("%s\n", all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
     return 0;
   }
-  std::uint64_t total = 0;
   std::printf("%-52s %-10s %9s %9s  %-8s %s\n", "PATH", "TYPE", "ON DISK", "SIZE", "STATE", "REPO");
-  for (const InventoryItem& item : items) {
-    total += item.size_on_disk;
+  for (const InventoryItem& item : inventory.items) {
     std::printf("%-52s %-10s %9s %9s  %-8s %s%s%s\n", item.path.c_str(), item.type.c_str(), human(item.size_on_disk).c_str(),
                 human(item.size).c_str(), item.state.c_str(), item.repo_id.c_str(),
                 item.roots.size() > 1 ? "  (twice: in several cache roots)" : "", item.pinned ? "  (pinned)" : "");
   }
-  std::printf("%zu repos, %s on disk\n", items.size(), human(total).c_str());
+  std::printf("%zu repos, %s on disk\n", inventory.items.size(), human(inventory.size_on_disk).c_str());
   return 0;
 }
 

@@ -13,6 +13,8 @@ namespace hubfs {
 
 namespace {
 
+constexpr std::size_t kMinDigits = 12;
+
 std::string shelf_of(RepoType type, const std::string& family) {
   std::string shelf(plural(type));
   if (type == RepoType::kModel) shelf += "/" + family;
@@ -36,7 +38,30 @@ std::optional<CommitHash> choose_default(const RepoEntry& entry) {
   return best;
 }
 
-// One folder for each commit: under "main" if that is one of its refs, else its first ref by name, else 12 digits.
+// The commit that the digits are the beginning of, if it is the only one.
+std::optional<CommitHash> only_commit_with(const std::set<CommitHash>& commits, std::string_view digits) {
+  std::optional<CommitHash> found;
+  for (const CommitHash& commit : commits) {
+    if (!commit.text().starts_with(digits)) continue;
+    if (found) return std::nullopt;
+    found = commit;
+  }
+  return found;
+}
+
+// 12 digits, and more where those are the beginning of another commit too, or the name of a ref.
+std::string digits_of(const CommitHash& commit, const RepoEntry& entry) {
+  const auto is_ref = [&](const std::string& text) {
+    return std::any_of(entry.refs.begin(), entry.refs.end(), [&](const auto& ref) { return ref.first.text() == text; });
+  };
+  std::string digits = commit.short_text();
+  while (digits.size() < commit.text().size() && (is_ref(digits) || !only_commit_with(entry.commits, digits))) {
+    digits = commit.text().substr(0, digits.size() + 1);
+  }
+  return digits;
+}
+
+// One folder for each commit: under "main" if that is one of its refs, else its first ref by name, else its digits.
 std::vector<HubFolder> hub_folders_of(const RepoEntry& entry) {
   std::map<CommitHash, std::string> names;
   for (const auto& [ref, commit] : entry.refs) {
@@ -50,7 +75,7 @@ std::vector<HubFolder> hub_folders_of(const RepoEntry& entry) {
   std::vector<HubFolder> folders;
   for (const CommitHash& commit : entry.commits) {
     const auto named = names.find(commit);
-    const std::string revision = named == names.end() ? commit.short_text() : named->second;
+    const std::string revision = named == names.end() ? digits_of(commit, entry) : named->second;
     folders.push_back({std::string(entry.key.id.name()) + "@" + revision, commit});
   }
   std::sort(folders.begin(), folders.end());
@@ -65,11 +90,8 @@ std::optional<CommitHash> RepoEntry::find_revision(const std::string& revision) 
     const auto it = refs.find(*ref);
     if (it != refs.end()) return it->second;
   }
-  if (!is_lower_hex(revision, 12)) return std::nullopt;
-  for (const CommitHash& commit : commits) {
-    if (commit.text().starts_with(revision)) return commit;
-  }
-  return std::nullopt;
+  if (revision.size() < kMinDigits || !is_lower_hex(revision, revision.size())) return std::nullopt;
+  return only_commit_with(commits, revision);
 }
 
 struct Library::Scanned {

@@ -27,9 +27,9 @@ struct RepoCopy {
   RepoOnDisk disk;
 };
 
-/// A folder of hub/: one commit under its first ref, or under its first 12 digits.
+/// A folder of hub/: one commit under its first ref, or under as many of its digits as tell it from all others, at least 12.
 struct HubFolder {
-  std::string name;  ///< "<name>@<ref>" or "<name>@<12 hex>"
+  std::string name;  ///< "<name>@<ref>" or "<name>@<12 hex or more>"
   CommitHash commit;
   auto operator<=>(const HubFolder&) const = default;
 };
@@ -47,7 +47,8 @@ struct RepoEntry {
   std::string type;
   std::string name;                                   ///< on its shelf
 
-  /// The commit that a ref or a commit hash or a unique 12-digit prefix of a cached commit names; nullopt if unknown here.
+  /// The commit that a ref, a commit hash, or the beginning (12 digits or more) of one cached commit names; nullopt if
+  /// unknown here.
   [[nodiscard]] std::optional<CommitHash> find_revision(const std::string& revision) const;
   /// Of the roots that have it, the first one's stat of the repo folder; nullptr when no root has the folder.
   [[nodiscard]] const struct stat* folder() const { return copies.empty() ? nullptr : &copies.front().disk.folder; }

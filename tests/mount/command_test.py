@@ -215,6 +215,16 @@ class CommandTest(MountTest):
         self.assertEqual((model["size"], model["state"]), (1000 + len(CONFIG), "cached"))
         self.assertIn("models/llama/tiny", self.hubfs("ls", "--cache", self.cache.root).stdout)
 
+    def test_ls_counts_a_shared_payload_once_in_the_total(self):
+        data = os.urandom(1_000_000)
+        for org in ("meta", "copy"):
+            self.cache.add(f"{org}/big", {"config.json": CONFIG, "w.safetensors": data})
+        etag = self.cache.blob("meta/big", "w.safetensors", data).name
+        self.cache.share(data, ("meta/big", etag), ("copy/big", etag))
+        lines = self.hubfs("ls", "--cache", self.cache.root).stdout.splitlines()
+        self.assertEqual(sum(" 1.0M " in line for line in lines if "/big" in line), 2)
+        self.assertRegex(lines[-1], r"^3 repos, 1\.0M on disk$")
+
     def test_rm_of_every_kind_of_target(self):
         for target in ("model/meta/tiny", "hf://meta/tiny", "models/llama/tiny", self.commit, "hub/meta/tiny@main"):
             with self.subTest(target):

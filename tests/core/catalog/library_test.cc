@@ -128,6 +128,31 @@ TEST_F(LibraryOfACache, RevisionsAreFoundByRefCommitAndTwelveDigits) {
   EXPECT_EQ(repo->find_revision(""), std::nullopt);
 }
 
+TEST_F(LibraryOfACache, CommitsThatBeginAlikeGetAsManyDigitsAsTheyNeed) {
+  const CommitHash first = *CommitHash::parse("abcdef123456" + std::string(28, '0'));
+  const CommitHash second = *CommitHash::parse("abcdef1234560" + std::string(27, '1'));
+  model(cache, kName, first);
+  model(cache, kName, second);
+  model(cache, kName, c);
+  start();
+  EXPECT_THAT(find(kName)->hub_folders,
+              ElementsAre(HubFolder{"name@abcdef12345600", first}, HubFolder{"name@abcdef12345601", second},
+                          HubFolder{"name@cccccccccccc", c}));
+  EXPECT_EQ(find(kName)->find_revision("abcdef12345600"), first);
+  EXPECT_EQ(find(kName)->find_revision("abcdef12345601"), second);
+  EXPECT_EQ(find(kName)->find_revision("abcdef123456"), std::nullopt) << "it could be either";
+}
+
+TEST_F(LibraryOfACache, RefNamedLikeTheDigitsOfACommitIsTheRef) {
+  model(cache, kName, a);
+  model(cache, kName, b);
+  cache.set_ref(repo_key(kName), a.short_text(), b);
+  start();
+  EXPECT_THAT(find(kName)->hub_folders, ElementsAre(HubFolder{"name@aaaaaaaaaaaa", b}, HubFolder{"name@aaaaaaaaaaaaa", a}));
+  EXPECT_EQ(find(kName)->find_revision(a.short_text()), b);
+  EXPECT_EQ(find(kName)->find_revision(std::string(13, 'a')), a);
+}
+
 TEST_F(LibraryOfACache, OneRepoInTwoRootsIsOneAndTheFirstRootsRefsWin) {
   TempCache second;
   model(cache, kName, a);
