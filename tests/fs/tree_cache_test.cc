@@ -95,5 +95,18 @@ TEST_F(CachedTrees, WaysAreThoseOfTheRootsInOrder) {
   EXPECT_EQ(trees().ways()->at(1).steps.back().mode & 0777U, 0701U);
 }
 
+TEST_F(CachedTrees, OtherWaysMakeOtherTrees) {
+  cache.add_file(key, a, "f", "x");
+  start();
+  const RevisionTreePtr before = trees().get(key, a);
+  EXPECT_FALSE(trees().refresh_ways());
+  EXPECT_EQ(trees().get(key, a), before);
+  cache.chmod("", 0700);
+  EXPECT_TRUE(trees().refresh_ways());
+  EXPECT_EQ(trees().ways()->at(0).steps.back().mode & 0777U, 0700U);
+  EXPECT_EQ(trees().get(key, a)->file("f")->permission.mode & 0077U, 0U);
+  EXPECT_FALSE(trees().refresh_ways());
+}
+
 }  // namespace
 }  // namespace hubfs

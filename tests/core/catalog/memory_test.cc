@@ -19,7 +19,9 @@ namespace {
 using test::commit_of;
 using test::repo_key;
 using test::TempCache;
+using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 
 RememberedRepo named(const std::string& name) {
   RememberedRepo repo;
@@ -123,6 +125,42 @@ TEST_F(MemoryOnDisk, TwoMountsMergeTheirChanges) {
   const Memory three(root);
   EXPECT_TRUE(three.is_pinned(key));
   EXPECT_EQ(three.repo(other).name, "y");
+}
+
+TEST_F(MemoryOnDisk, ReloadTellsWhatOthersHidAndPinned) {
+  Memory one(root);
+  Memory two(root);
+  remember(one, "x");
+  EXPECT_THAT(two.reload(), IsEmpty()) << "a name is no matter of removals";
+  one.hide(key, a, "f");
+  EXPECT_TRUE(one.flush());
+  EXPECT_THAT(one.reload(), IsEmpty());
+  EXPECT_THAT(two.reload(), ElementsAre(key.text()));
+  EXPECT_TRUE(two.is_hidden(key, a, "f"));
+  EXPECT_THAT(two.reload(), IsEmpty());
+  // Also when it came along with a change of its own.
+  EXPECT_TRUE(one.change([&](RememberedRepos& all) { all[key.text()].pinned = true; }));
+  remember(two, "z");
+  two.hide(other, a, "g");
+  EXPECT_THAT(two.reload(), ElementsAre(key.text()));
+  EXPECT_TRUE(two.is_hidden(other, a, "g"));
+  one.hide(key, a, "h");
+  EXPECT_TRUE(one.flush());
+  EXPECT_THAT(two.reload(), ElementsAre(key.text()));
+  one.forget(key);
+  EXPECT_TRUE(one.flush());
+  EXPECT_THAT(two.reload(), ElementsAre(key.text()));
+  EXPECT_TRUE(two.is_hidden(other, a, "g")) << "what is not saved yet stays";
+}
+
+TEST_F(MemoryOnDisk, PinOfAnotherMountCountsAtOnce) {
+  Memory one(root);
+  Memory two(root);
+  EXPECT_FALSE(two.is_pinned_now(key));
+  EXPECT_TRUE(one.change([&](RememberedRepos& all) { all[key.text()].pinned = true; }));
+  EXPECT_FALSE(two.is_pinned(key));
+  EXPECT_TRUE(two.is_pinned_now(key));
+  EXPECT_THAT(two.reload(), ElementsAre(key.text()));
 }
 
 TEST_F(MemoryOnDisk, HiddenHereAndNamedThereAreBothKept) {
