@@ -23,6 +23,8 @@ constexpr int kRestPerLook = 9;
 constexpr auto kMaxRest = std::chrono::milliseconds(1000);
 constexpr int kIdlePollMs = 500;
 constexpr int kPollingMs = 1000;
+// Nothing tells when a folder above a root is closed.
+constexpr auto kWaysEvery = std::chrono::milliseconds(1000);
 constexpr std::uint64_t kRootTag = 0;
 
 }  // namespace
@@ -129,6 +131,10 @@ void Follower::look_at_dirty() {
       if (overflowed_ || !view_.trees().loaded(repo->key).empty()) dirty.insert(repo->key);
     }
     overflowed_ = false;
+  }
+  if (const auto now = Clock::now(); list || now >= ways_due_) {
+    feed_.check_permissions();
+    ways_due_ = now + kWaysEvery;
   }
   if (list) {
     std::set<RepoKey> before;

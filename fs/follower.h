@@ -49,6 +49,7 @@ class Follower {
   std::unique_ptr<CacheWatch> watch_;       // thread_ only
   bool by_events_ = false;                  // thread_ only
   bool overflowed_ = false;                 // thread_ only
+  std::chrono::steady_clock::time_point ways_due_;  // thread_ only
   std::map<std::uint64_t, RepoKey> tags_;   // thread_ only
   std::map<RepoKey, std::uint64_t> tag_of_; // thread_ only
   std::map<RepoKey, std::chrono::steady_clock::time_point> not_before_;  // thread_ only; of repos looked at just now
