@@ -26,6 +26,8 @@ constexpr int kPollingMs = 1000;
 // Nothing tells when a folder above a root is closed.
 constexpr auto kWaysEvery = std::chrono::milliseconds(1000);
 constexpr std::uint64_t kRootTag = 0;
+// Of the private state: what other mounts remember.
+constexpr std::uint64_t kStateTag = ~std::uint64_t{0};
 
 }  // namespace
 
@@ -75,10 +77,25 @@ bool Follower::watch_everything() {
       return false;
     }
   }
+  // Without it what others remember is looked for with every idle round.
+  if (const CacheRoot& first = *view_.library().roots().front(); first.has_state()) {
+    static_cast<void>(watch_->add_dir(first.state_fd(), ".", kStateTag));
+  }
   for (const RepoPtr& repo : view_.library().all()) {
     if (!watch_repo(repo->key)) return false;
   }
   return true;
+}
+
+// What other mounts hid or pinned.
+void Follower::take_memory() {
+  const std::set<std::string> changed = view_.memory().reload();
+  if (changed.empty()) return;
+  for (const RepoPtr& repo : view_.library().all()) {
+    if (!changed.contains(repo->key.text())) continue;
+    const MutexLock lock(mutex_);
+    dirty_.insert(repo->key);
+  }
 }
 
 bool Follower::watch_repo(const RepoKey& key) {
@@ -193,6 +210,7 @@ void Follower::run() {
     std::uint64_t count = 0;
     static_cast<void>(::read(wake_fd_.get(), &count, sizeof count));
     if (watch_) take_events();
+    take_memory();
     look_at_dirty();
   }
 }

@@ -38,6 +38,7 @@ class Follower {
   bool watch_everything();
   bool watch_repo(const RepoKey& key);
   void take_events();
+  void take_memory();
   void look_at_dirty();
   void look_at(const RepoKey& key);
   [[nodiscard]] int wait_ms() const;

@@ -123,7 +123,7 @@ void Remover::forget_old_uses() {
 }
 
 Status Remover::check_pinned(const RepoKey& key) const {
-  if (!view_.memory().is_pinned(key)) return {};
+  if (!view_.memory().is_pinned_now(key)) return {};
   return fail(ErrorKind::kPinned, key.text() + " is pinned; unpin it first (setfattr -n user.hubfs.pinned -v 0)");
 }
 
