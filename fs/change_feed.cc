@@ -57,6 +57,17 @@ void ChangeFeed::list_changed() {
   for (const RepoType type : types) compare_shelves(type);
 }
 
+void ChangeFeed::check_permissions() {
+  const MutexLock serial(serial_);
+  if (!view_.trees().refresh_ways()) return;
+  for (const NodePtr& dir : inodes_.directories()) {
+    notifier_.attributes_changed(dir->id);
+    for (const auto& [name, node] : inodes_.known_children(dir->id)) {
+      if (!node->dir) notifier_.attributes_changed(node->id);
+    }
+  }
+}
+
 void ChangeFeed::compare_folders_of(const RepoKey& key, const std::vector<RevisionTreePtr>& before) {
   for (const NodePtr& dir : inodes_.directories()) {
     if (dir->dir->kind == Kind::kRevision && dir->dir->key == key) compare_revision(dir, before);

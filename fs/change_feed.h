@@ -24,6 +24,8 @@ class ChangeFeed {
   void repo_changed(const RepoKey& key);
   /// Repos may have come or gone.
   void list_changed();
+  /// Folders above the repos may have other permissions now.
+  void check_permissions();
 
  private:
   struct Known;

@@ -5,6 +5,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "core/base/log.h"
@@ -13,11 +14,20 @@ namespace hubfs {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
 // Long enough that a burst (a snapshot being written) is looked at once, short enough that nobody notices.
 constexpr auto kSettle = std::chrono::milliseconds(50);
+// Looking takes at most a tenth of the time, but nothing waits longer for it than this.
+constexpr int kRestPerLook = 9;
+constexpr auto kMaxRest = std::chrono::milliseconds(1000);
 constexpr int kIdlePollMs = 500;
 constexpr int kPollingMs = 1000;
+// Nothing tells when a folder above a root is closed.
+constexpr auto kWaysEvery = std::chrono::milliseconds(1000);
 constexpr std::uint64_t kRootTag = 0;
+// Of the private state: what other mounts remember.
+constexpr std::uint64_t kStateTag = ~std::uint64_t{0};
 
 }  // namespace
 
@@ -67,10 +77,25 @@ bool Follower::watch_everything() {
       return false;
     }
   }
+  // Without it what others remember is looked for with every idle round.
+  if (const CacheRoot& first = *view_.library().roots().front(); first.has_state()) {
+    static_cast<void>(watch_->add_dir(first.state_fd(), ".", kStateTag));
+  }
   for (const RepoPtr& repo : view_.library().all()) {
     if (!watch_repo(repo->key)) return false;
   }
   return true;
+}
+
+// What other mounts hid or pinned.
+void Follower::take_memory() {
+  const std::set<std::string> changed = view_.memory().reload();
+  if (changed.empty()) return;
+  for (const RepoPtr& repo : view_.library().all()) {
+    if (!changed.contains(repo->key.text())) continue;
+    const MutexLock lock(mutex_);
+    dirty_.insert(repo->key);
+  }
 }
 
 bool Follower::watch_repo(const RepoKey& key) {
@@ -124,6 +149,10 @@ void Follower::look_at_dirty() {
     }
     overflowed_ = false;
   }
+  if (const auto now = Clock::now(); list || now >= ways_due_) {
+    feed_.check_permissions();
+    ways_due_ = now + kWaysEvery;
+  }
   if (list) {
     std::set<RepoKey> before;
     for (const RepoPtr& repo : view_.library().all()) before.insert(repo->key);
@@ -132,34 +161,56 @@ void Follower::look_at_dirty() {
       if (!before.contains(repo->key)) dirty.insert(repo->key);
     }
   }
+  std::erase_if(not_before_, [now = Clock::now()](const auto& item) { return item.second <= now; });
   for (const RepoKey& key : dirty) {
-    // Watched first, read afterwards: what changes in between makes an event.
-    if (by_events_ && !watch_repo(key)) {
-      by_events_ = false;
-      on_followed_(false);
+    if (!not_before_.contains(key)) {
+      look_at(key);
+      continue;
     }
-    feed_.repo_changed(key);
-    if (!by_events_) continue;
-    // Reading may have shown folders (a new commit) that were not watched yet; what came into them meanwhile made no
-    // event, so the repo is read once more.
-    const std::size_t watched = watch_->size();
-    by_events_ = watch_repo(key);
-    if (!by_events_) on_followed_(false);
-    if (watch_->size() != watched) note(key);
+    const MutexLock lock(mutex_);
+    dirty_.insert(key);
   }
   if (const Status saved = view_.memory().flush(); !saved) log::warn("not saved: " + saved.error().message);
+}
+
+void Follower::look_at(const RepoKey& key) {
+  // Watched first, read afterwards: what changes in between makes an event.
+  if (by_events_ && !watch_repo(key)) {
+    by_events_ = false;
+    on_followed_(false);
+  }
+  const auto begin = Clock::now();
+  feed_.repo_changed(key);
+  const auto end = Clock::now();
+  not_before_[key] = end + std::min<Clock::duration>((end - begin) * kRestPerLook, kMaxRest);
+  if (!by_events_) return;
+  // Reading may have shown folders (a new commit) that were not watched yet; what came into them meanwhile made no
+  // event, so the repo is read once more.
+  const std::size_t watched = watch_->size();
+  by_events_ = watch_repo(key);
+  if (!by_events_) on_followed_(false);
+  if (watch_->size() != watched) note(key);
+}
+
+// Until the next repo that rests may be looked at again, or something is to be looked for.
+int Follower::wait_ms() const {
+  Clock::duration wait = std::chrono::milliseconds(by_events_ ? kIdlePollMs : kPollingMs);
+  const auto now = Clock::now();
+  for (const auto& [key, due] : not_before_) wait = std::clamp<Clock::duration>(due - now, Clock::duration::zero(), wait);
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(wait).count());
 }
 
 void Follower::run() {
   while (!stop_) {
     pollfd fds[2] = {{wake_fd_.get(), POLLIN, 0}, {watch_ ? watch_->fd() : -1, POLLIN, 0}};
-    ::poll(fds, 2, by_events_ ? kIdlePollMs : kPollingMs);
+    ::poll(fds, 2, wait_ms());
     if (stop_) return;
     const bool woken = (fds[0].revents | fds[1].revents) != 0;
     if (woken && by_events_) std::this_thread::sleep_for(kSettle);
     std::uint64_t count = 0;
     static_cast<void>(::read(wake_fd_.get(), &count, sizeof count));
     if (watch_) take_events();
+    take_memory();
     look_at_dirty();
   }
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Notices what others do to the cache. A thread waits for inotify events and notes from the engine, lets a burst settle
-// for a moment, and has the change feed look at the repos concerned. Where inotify cannot be had (watch limit, network
+// for a moment, and has the change feed look at the repos concerned; a repo that takes long to look at is looked at less
+// often, so that a thousand changes one after the other do not cost a thousand looks. Where inotify cannot be had (watch limit, network
 // file systems), it looks at everything every second instead, and followed() says so. Thread-safe.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -36,7 +38,10 @@ class Follower {
   bool watch_everything();
   bool watch_repo(const RepoKey& key);
   void take_events();
+  void take_memory();
   void look_at_dirty();
+  void look_at(const RepoKey& key);
+  [[nodiscard]] int wait_ms() const;
   void wake() const;
 
   View& view_;
@@ -45,8 +50,10 @@ class Follower {
   std::unique_ptr<CacheWatch> watch_;       // thread_ only
   bool by_events_ = false;                  // thread_ only
   bool overflowed_ = false;                 // thread_ only
+  std::chrono::steady_clock::time_point ways_due_;  // thread_ only
   std::map<std::uint64_t, RepoKey> tags_;   // thread_ only
   std::map<RepoKey, std::uint64_t> tag_of_; // thread_ only
+  std::map<RepoKey, std::chrono::steady_clock::time_point> not_before_;  // thread_ only; of repos looked at just now
   UniqueFd wake_fd_;
   Mutex mutex_;  ///< guards what others note
   std::set<RepoKey> dirty_ GUARDED_BY(mutex_);

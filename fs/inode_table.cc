@@ -26,11 +26,7 @@ void InodeTable::drop_name_locked(const Dentry& name) {
   if (const auto node = nodes_.find(it->second); node != nodes_.end()) std::erase(node->second.names, name);
   names_.erase(it);
   if (const auto names = children_.find(name.parent); names != children_.end()) {
-    const auto at = std::find(names->second.begin(), names->second.end(), name.name);
-    if (at != names->second.end()) {
-      *at = std::move(names->second.back());
-      names->second.pop_back();
-    }
+    names->second.erase(name.name);
     if (names->second.empty()) children_.erase(names);
   }
 }
@@ -42,7 +38,7 @@ void InodeTable::set_name_locked(const Dentry& name, NodeId id) {
     drop_name_locked(name);
   }
   names_[name] = id;
-  children_[name.parent].push_back(name.name);
+  children_[name.parent].insert(name.name);
   nodes_[id].names.push_back(name);
 }
 

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "core/base/thread_annotations.h"
@@ -116,7 +117,7 @@ class InodeTable {
   std::unordered_map<NodeId, Slot> nodes_ GUARDED_BY(mutex_);
   std::unordered_map<Dentry, NodeId, DentryHash> names_ GUARDED_BY(mutex_);
   std::unordered_map<std::string, NodeId> files_ GUARDED_BY(mutex_);
-  std::unordered_map<NodeId, std::vector<std::string>> children_ GUARDED_BY(mutex_);  ///< names per directory
+  std::unordered_map<NodeId, std::unordered_set<std::string>> children_ GUARDED_BY(mutex_);  ///< names per directory
 };
 
 }  // namespace hubfs

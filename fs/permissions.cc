@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/permissions.h"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
 
 namespace hubfs {
 
@@ -28,6 +31,17 @@ mode_t reach(const Way& way, uid_t uid, gid_t gid) {
     if ((step.mode & S_IXOTH) == 0) mask &= ~static_cast<mode_t>(S_IRWXO);
   }
   return mask;
+}
+
+// Who is of one class for what is shown may be of any other for the bytes: a class whose owner or group is another gets
+// what everybody has.
+mode_t read_bits(const struct stat& bytes, uid_t uid, gid_t gid) {
+  const mode_t owner = (bytes.st_mode >> 6U) & S_IROTH;
+  const mode_t group = (bytes.st_mode >> 3U) & S_IROTH;
+  const mode_t others = bytes.st_mode & S_IROTH;
+  const mode_t all = group & others;
+  const bool same_group = bytes.st_gid == gid;
+  return ((bytes.st_uid == uid ? owner : all) << 6U) | ((same_group ? group : all) << 3U) | (same_group ? others : all);
 }
 
 Permission apply(Permission permission, const PermissionOptions& options, mode_t all_bits) {
@@ -67,6 +81,19 @@ Way way_to(const std::string& path) {
   return way;
 }
 
+std::optional<Way> way_to_open(int dir_fd) {
+  std::array<char, 4096> buffer{};
+  const std::string link = "/proc/self/fd/" + std::to_string(dir_fd);
+  const ssize_t length = ::readlink(link.c_str(), buffer.data(), buffer.size());
+  if (length <= 0) return std::nullopt;
+  const std::string path(buffer.data(), static_cast<std::size_t>(length));
+  struct stat open {};
+  struct stat named {};
+  if (path.front() != '/' || ::fstat(dir_fd, &open) != 0 || ::stat(path.c_str(), &named) != 0) return std::nullopt;
+  if (open.st_dev != named.st_dev || open.st_ino != named.st_ino) return std::nullopt;
+  return way_to(path);
+}
+
 Permission folder_permission(const struct stat& folder, const Way& way, const PermissionOptions& options) {
   Permission permission{folder.st_uid, folder.st_gid, 0};
   const mode_t reached = reach(way, folder.st_uid, folder.st_gid);
@@ -74,12 +101,12 @@ Permission folder_permission(const struct stat& folder, const Way& way, const Pe
   return apply(permission, options, S_IRUSR | S_IXUSR | S_IRGRP | S_IXGRP | S_IROTH | S_IXOTH);
 }
 
-Permission file_permission(uid_t uid, gid_t gid, mode_t blob_mode, const std::vector<struct stat>& folders, const Way& way,
+Permission file_permission(uid_t uid, gid_t gid, const struct stat& bytes, const std::vector<struct stat>& folders, const Way& way,
                            const PermissionOptions& options) {
   Way whole = way;
   for (const struct stat& folder : folders) whole.steps.push_back({folder.st_uid, folder.st_gid, folder.st_mode});
   Permission permission{uid, gid, 0};
-  permission.mode = (blob_mode & (S_IRUSR | S_IRGRP | S_IROTH) & reach(whole, uid, gid)) | S_IWUSR;
+  permission.mode = (read_bits(bytes, uid, gid) & reach(whole, uid, gid)) | S_IWUSR;
   return apply(permission, options, S_IRUSR | S_IRGRP | S_IROTH);
 }
 

@@ -19,11 +19,15 @@ struct Way {
     uid_t uid = 0;
     gid_t gid = 0;
     mode_t mode = 0;
+    bool operator==(const Step&) const = default;
   };
   std::vector<Step> steps;
+  bool operator==(const Way&) const = default;
 };
 /// Reads the way to an absolute path; steps that cannot be read count as closed.
 Way way_to(const std::string& path);
+/// Reads the way to where an open folder is now, also when it was renamed; nullopt when no path leads to it.
+std::optional<Way> way_to_open(int dir_fd);
 
 /// What the mount options say about permissions.
 struct PermissionOptions {
@@ -41,8 +45,9 @@ struct Permission {
 
 /// For a folder of a repo (or above it: then `folder` is the cache root's own stat).
 Permission folder_permission(const struct stat& folder, const Way& way, const PermissionOptions& options);
-/// For a file: owner and group as given, read bits of the blob, owner write so that `rm` does not ask.
-Permission file_permission(uid_t uid, gid_t gid, mode_t blob_mode, const std::vector<struct stat>& folders, const Way& way,
+/// For a file that is shown as owned by uid:gid: read bits of `bytes` (where they belong to others, those that everybody
+/// has), owner write so that `rm` does not ask.
+Permission file_permission(uid_t uid, gid_t gid, const struct stat& bytes, const std::vector<struct stat>& folders, const Way& way,
                            const PermissionOptions& options);
 
 }  // namespace hubfs

@@ -16,6 +16,9 @@ namespace hubfs {
 namespace {
 
 using Kind = DirSpec::Kind;
+using Clock = std::chrono::steady_clock;
+
+constexpr auto kUsesKept = std::chrono::seconds(2);
 
 // A plan for one root, to be carried out after all roots agreed.
 struct RootPlan {
@@ -67,7 +70,15 @@ void Remover::delete_later(std::function<void()> work) {
 void Remover::run() {
   MutexLock lock(mutex_);
   while (true) {
-    while (queue_.empty() && !stop_) wake_.wait(lock.native());
+    while (queue_.empty() && !stop_) {
+      if (!has_uses_) {
+        wake_.wait(lock.native());
+      } else if (wake_.wait_for(lock.native(), kUsesKept) == std::cv_status::timeout) {
+        lock.unlock();
+        forget_old_uses();
+        lock.lock();
+      }
+    }
     // What is queued is finished even at the end: the user was told that it is gone.
     if (queue_.empty()) return;
     auto work = std::move(queue_.front());
@@ -87,8 +98,32 @@ void Remover::drain() {
   while (!queue_.empty() || busy_) idle_.wait(lock.native());
 }
 
+BlobUses& Remover::uses_of(const CacheRoot& root, const RepoKey& key) {
+  if (uses_key_ != key) uses_.clear();
+  uses_key_ = key;
+  uses_used_ = Clock::now();
+  auto& uses = uses_[&root];
+  if (!uses) {
+    uses = std::make_unique<BlobUses>(root, key);
+    {
+      const MutexLock lock(mutex_);
+      has_uses_ = true;
+    }
+    wake_.notify_one();
+  }
+  return *uses;
+}
+
+void Remover::forget_old_uses() {
+  const MutexLock serial(removing_);
+  if (Clock::now() - uses_used_ < kUsesKept) return;
+  uses_.clear();
+  const MutexLock lock(mutex_);
+  has_uses_ = false;
+}
+
 Status Remover::check_pinned(const RepoKey& key) const {
-  if (!view_.memory().is_pinned(key)) return {};
+  if (!view_.memory().is_pinned_now(key)) return {};
   return fail(ErrorKind::kPinned, key.text() + " is pinned; unpin it first (setfattr -n user.hubfs.pinned -v 0)");
 }
 
@@ -115,7 +150,7 @@ Status Remover::unlink(const DirSpec& dir, const std::string& name, const Caller
   std::vector<RootPlan> plans;
   if (const RepoPtr repo = view_.library().find(key)) {
     for (const RepoCopy& copy : repo->copies) {
-      auto plan = plan_file_removal(*copy.root, key, commits, *path);
+      auto plan = plan_file_removal(*copy.root, key, commits, *path, &uses_of(*copy.root, key));
       if (plan) {
         plans.push_back({copy.root, std::move(*plan)});
       } else if (plan.error().kind != ErrorKind::kNotFound) {
@@ -131,7 +166,7 @@ Status Remover::unlink(const DirSpec& dir, const std::string& name, const Caller
   // Hidden first: a program that lists again in between must not see the name come back as "not downloaded".
   for (const RevisionTreePtr& each : trees) view_.memory().hide(key, each->commit(), text);
   for (const RootPlan& item : plans) {
-    if (auto done = apply_removal(*item.root, item.plan); !done) return done;
+    if (auto done = apply_removal(*item.root, item.plan, &uses_of(*item.root, key)); !done) return done;
   }
   for (const RevisionTreePtr& each : trees) each->mark_removed(text);
   mark_in_loaded_trees(key, commits, text);

@@ -4,14 +4,19 @@
 // view before the call returns; deleting what was set aside goes on in a thread. Thread-safe: one removal at a time.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "core/base/error.h"
 #include "core/base/thread_annotations.h"
+#include "core/cache/blob_uses.h"
 #include "core/cache/removal.h"
 #include "core/fetch/fetch_engine.h"
 #include "fs/view.h"
@@ -40,6 +45,8 @@ class Remover {
   Status remove_folder(const DirSpec& folder, const Caller& caller);
   void mark_in_loaded_trees(const RepoKey& key, const std::vector<CommitHash>& commits, const std::string& path);
   Status check_pinned(const RepoKey& key) const;
+  BlobUses& uses_of(const CacheRoot& root, const RepoKey& key) REQUIRES(removing_);
+  void forget_old_uses();
   void delete_later(std::function<void()> work);
   void run();
 
@@ -47,11 +54,16 @@ class Remover {
   FetchEngine& engine_;
   const std::function<void(const RepoKey&)> changed_;
   Mutex removing_;  ///< serialises removals; held across disk access, never while the kernel or the network is called
+  // Of the repo from which files were removed last, until none was for a while: watches are not for ever.
+  std::optional<RepoKey> uses_key_ GUARDED_BY(removing_);
+  std::map<const CacheRoot*, std::unique_ptr<BlobUses>> uses_ GUARDED_BY(removing_);
+  std::chrono::steady_clock::time_point uses_used_ GUARDED_BY(removing_);
   Mutex mutex_;     ///< guards the queue of deletions
   std::condition_variable wake_;
   std::condition_variable idle_;
   std::deque<std::function<void()>> queue_ GUARDED_BY(mutex_);
   bool busy_ GUARDED_BY(mutex_) = false;
+  bool has_uses_ GUARDED_BY(mutex_) = false;
   bool stop_ GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };

@@ -11,6 +11,7 @@
 
 #include "core/base/file_io.h"
 #include "core/base/log.h"
+#include "core/cache/dir_walk.h"
 #include "core/cache/layout.h"
 #include "fs/revision_tree.h"
 
@@ -89,10 +90,31 @@ class TreeBuilder {
   void set_permission(TreeFile& file, std::size_t copy, const struct stat& bytes, bool shared) {
     const RepoOnDisk& disk = in_.repo->copies[copy].disk;
     std::vector<struct stat> folders{disk.folder};
-    if (file.etag && blobs_folder(copy)) folders.push_back(*blobs_folder(copy));
+    if (!file.etag) {
+      add_folders_above(file.path, copy, folders);
+    } else if (blobs_folder(copy)) {
+      folders.push_back(*blobs_folder(copy));
+    }
     const bool own = shared && bytes.st_nlink > 0;
     file.permission = file_permission(own ? bytes.st_uid : disk.folder.st_uid, own ? bytes.st_gid : disk.folder.st_gid,
-                                      bytes.st_mode, folders, way_of(copy), *in_.permissions);
+                                      bytes, folders, way_of(copy), *in_.permissions);
+  }
+
+  // From snapshots/ down to the folder that a real file is in.
+  void add_folders_above(const std::string& path, std::size_t copy, std::vector<struct stat>& folders) {
+    const std::string file = layout::snapshot(in_.repo->key, in_.commit) + "/" + path;
+    const std::size_t begin = layout::snapshots_dir(in_.repo->key).size();
+    for (std::size_t end = begin; end != std::string::npos; end = file.find('/', end + 1)) {
+      folders.push_back(snapshot_folder(copy, file.substr(0, end)));
+    }
+  }
+
+  // One that is gone counts as closed.
+  const struct stat& snapshot_folder(std::size_t copy, const std::string& path) {
+    const auto [known, added] = snapshot_folders_.try_emplace({copy, path});
+    if (!added) return known->second;
+    if (const auto st = lstat_at(in_.repo->copies[copy].root->fd(), path)) known->second = *st;
+    return known->second;
   }
 
   const std::optional<struct stat>& blobs_folder(std::size_t copy) {
@@ -301,6 +323,7 @@ class TreeBuilder {
   std::set<std::string> by_path_;
   std::set<std::string> folders_;
   std::vector<std::pair<bool, std::optional<struct stat>>> blobs_folders_;
+  std::map<std::pair<std::size_t, std::string>, struct stat> snapshot_folders_;
   std::optional<Permission> missing_permission_;
 };
 

@@ -24,13 +24,37 @@ RepoPtr uncached_repo(const RepoKey& key, const CommitHash& commit) {
 
 TreeCache::TreeCache(const Library& library, const Memory& memory, RemoteCatalog& remote, PermissionOptions permissions)
     : library_(library), memory_(memory), remote_(remote), permissions_(permissions) {
-  for (const CacheRootPtr& root : library.roots()) ways_.push_back(way_to(root->path()));
+  std::vector<Way> ways;
+  for (const CacheRootPtr& root : library.roots()) ways.push_back(way_to(root->path()));
+  const MutexLock lock(mutex_);
+  ways_ = std::make_shared<const std::vector<Way>>(std::move(ways));
+}
+
+WaysPtr TreeCache::ways() const {
+  const MutexLock lock(mutex_);
+  return ways_;
+}
+
+bool TreeCache::refresh_ways() {
+  const WaysPtr before = ways();
+  std::vector<Way> now = *before;
+  for (std::size_t i = 0; i < now.size(); ++i) {
+    // A root to which no path leads any more keeps the way it had.
+    if (auto way = way_to_open(library_.roots()[i]->fd())) now[i] = std::move(*way);
+  }
+  if (now == *before) return false;
+  const MutexLock lock(mutex_);
+  ways_ = std::make_shared<const std::vector<Way>>(std::move(now));
+  trees_.clear();
+  return true;
 }
 
 RevisionTreePtr TreeCache::get(const RepoKey& key, const CommitHash& commit) {
   std::uint64_t epoch = 0;
+  WaysPtr ways;
   {
     const MutexLock lock(mutex_);
+    ways = ways_;
     epoch = epochs_[key];
     const auto it = trees_.find({key, commit});
     if (it != trees_.end()) {
@@ -41,11 +65,11 @@ RevisionTreePtr TreeCache::get(const RepoKey& key, const CommitHash& commit) {
   RepoPtr repo = library_.find(key);
   if (!repo) repo = uncached_repo(key, commit);
   TreeInputs inputs{.repo = repo, .commit = commit, .listing = remote_.known_listing(key, commit), .memory = &memory_,
-                    .ways = &ways_, .roots = &library_.roots(), .permissions = &permissions_};
+                    .ways = ways.get(), .roots = &library_.roots(), .permissions = &permissions_};
   RevisionTreePtr tree = RevisionTree::load(inputs);
   const MutexLock lock(mutex_);
   // Changed while it was read: good enough for this caller, not for the next one.
-  if (epochs_[key] != epoch) return tree;
+  if (epochs_[key] != epoch || ways != ways_) return tree;
   const auto [it, added] = trees_.try_emplace({key, commit}, Item{tree, ++clock_, epoch});
   RevisionTreePtr kept = it->second.tree;
   if (trees_.size() > kMaxTrees) {

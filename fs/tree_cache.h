@@ -5,6 +5,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,8 @@
 #include "fs/revision_tree.h"
 
 namespace hubfs {
+
+using WaysPtr = std::shared_ptr<const std::vector<Way>>;
 
 class TreeCache {
  public:
@@ -28,7 +31,10 @@ class TreeCache {
   /// What is loaded now, without loading.
   [[nodiscard]] std::vector<RevisionTreePtr> loaded(const RepoKey& key) const;
 
-  [[nodiscard]] const std::vector<Way>& ways() const { return ways_; }
+  /// The ways to the roots, in their order.
+  [[nodiscard]] WaysPtr ways() const;
+  /// Reads the ways again. When they are others, true, and all trees are loaded anew when asked for next.
+  bool refresh_ways();
   [[nodiscard]] const PermissionOptions& permissions() const { return permissions_; }
 
  private:
@@ -43,8 +49,8 @@ class TreeCache {
   const Memory& memory_;
   RemoteCatalog& remote_;
   const PermissionOptions permissions_;
-  std::vector<Way> ways_;
-  mutable Mutex mutex_;  ///< guards the maps; never held while a tree is loaded
+  mutable Mutex mutex_;  ///< guards all below; never held while a tree is loaded
+  WaysPtr ways_ GUARDED_BY(mutex_);
   std::map<Key, Item> trees_ GUARDED_BY(mutex_);
   std::map<RepoKey, std::uint64_t> epochs_ GUARDED_BY(mutex_);  ///< counts drops, so that a load that raced with one is not kept
   std::uint64_t clock_ GUARDED_BY(mutex_) = 0;

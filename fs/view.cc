@@ -84,7 +84,7 @@ Attr View::dir_attr(const DirSpec& dir, const std::string& path) const {
       const auto& roots = library_.roots();
       std::size_t index = 0;
       while (index < roots.size() && roots[index] != repo->copies.front().root) ++index;
-      permission = folder_permission(*repo->folder(), trees_.ways()[index], options_.permissions);
+      permission = folder_permission(*repo->folder(), trees_.ways()->at(index), options_.permissions);
       if (const auto commit = commit_of(dir)) {
         const auto seen = repo->first_seen_ns.find(*commit);
         if (seen != repo->first_seen_ns.end()) attr.mtime_ns = seen->second;
@@ -97,7 +97,7 @@ Attr View::dir_attr(const DirSpec& dir, const std::string& path) const {
   }
   struct stat st {};
   if (::fstat(library_.roots().front()->fd(), &st) != 0) st.st_mode = S_IFDIR | 0500;
-  permission = folder_permission(st, trees_.ways().front(), options_.permissions);
+  permission = folder_permission(st, trees_.ways()->front(), options_.permissions);
   attr.mode = S_IFDIR | permission.mode;
   attr.uid = permission.uid;
   attr.gid = permission.gid;

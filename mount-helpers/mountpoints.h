@@ -3,6 +3,7 @@
 // What is mounted where, from /proc/self/mountinfo. Thread-safe (no state).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,13 @@ std::vector<std::string> hubfs_mountpoints();
 /// Whether something (and whether a hubfs) is mounted on exactly this path.
 bool is_mountpoint(const std::string& path);
 bool is_hubfs_mountpoint(const std::string& path);
+
+/// The mount that an absolute path lies in, or is the mountpoint of: the innermost, and of several on one point the last.
+struct MountAbove {
+  std::string point;
+  bool is_hubfs = false;
+};
+std::optional<MountAbove> mount_above(const std::string& path);
 
 /// The absolute path of a mountpoint, without touching a dead mount on it.
 std::string absolute_path(const std::string& path);

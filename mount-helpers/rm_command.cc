@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // `hubfs rm TARGET`: the same removals as rmdir and rm in a mount, without one. Every kind of target becomes a path of
-// the view, so that there is one set of rules.
+// the view, so that there is one set of rules; a path below a mount is removed by that mount.
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
-#include <filesystem>
 #include <iostream>
+#include <memory>
 #include <optional>
 
 #include "core/base/log.h"
@@ -15,6 +16,7 @@
 #include "fs/view_parts.h"
 #include "mount-helpers/commands.h"
 #include "mount-helpers/mountpoints.h"
+#include "mount-helpers/rm_in_mount.h"
 
 namespace hubfs {
 
@@ -68,15 +70,9 @@ std::optional<std::string> commit_path(const Library& library, const std::string
   return std::nullopt;
 }
 
-// A path below a mounted hubfs, or a path as the view has it.
-std::string plain_path(const std::string& text) {
-  const std::string full = absolute_path(text);
-  for (const std::string& point : hubfs_mountpoints()) {
-    if (full.starts_with(point + "/")) return full.substr(point.size() + 1);
-  }
-  std::string path = text;
-  while (path.ends_with('/')) path.pop_back();
-  return path;
+std::string plain_path(std::string text) {
+  while (text.ends_with('/')) text.pop_back();
+  return text;
 }
 
 std::string view_path(const Library& library, const std::string& target) {
@@ -84,6 +80,13 @@ std::string view_path(const Library& library, const std::string& target) {
   if (auto path = commit_path(library, target)) return *path;
   if (auto path = repo_path(target)) return *path;
   return plain_path(target);
+}
+
+// The path below a mounted hubfs that the target is.
+std::optional<std::string> path_in_mount(const std::string& target) {
+  if (target.starts_with("hf://") || CommitHash::parse(target) || repo_path(target)) return std::nullopt;
+  std::string path = absolute_path(target);
+  return lies_in_hubfs(path) ? std::optional(std::move(path)) : std::nullopt;
 }
 
 struct Found {
@@ -121,44 +124,81 @@ bool confirmed(const std::string& path) {
   return std::getline(std::cin, answer) && (answer == "y" || answer == "Y" || answer == "yes");
 }
 
-}  // namespace
-
-int rm_command(const CacheArguments& cache, const std::vector<std::string>& targets, bool yes) {
-  log::to_stderr(log::Level::kWarn);
-  auto options = cache_options(cache);
-  if (!options) return complain(options.error().message);
-  if (!yes && ::isatty(0) == 0) return complain("this removes from the cache: say -y where nobody can be asked");
-  options->offline = true;
-  auto roots = open_roots(options->cache_roots);
-  if (!roots) return complain(roots.error().message);
-  ViewParts parts(*options, std::move(*roots));
-  parts.library.load();
-  NoEvents events;
-  FetchEngine engine(parts.roots.front(), *parts.loop, parts.hub, {}, events);
-  Remover remover(parts.view, engine, [&](const RepoKey& key) {
-    parts.library.refresh(key);
-    static_cast<void>(parts.trees.drop(key));
-  });
+Caller this_user() {
   Caller caller{::geteuid(), {::getegid()}};
   std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
   if (::getgroups(static_cast<int>(groups.size()), groups.data()) > 0) {
     caller.groups.insert(caller.groups.end(), groups.begin(), groups.end());
   }
+  return caller;
+}
+
+// What removes without a mount; made only when a target needs it, since making it opens the cache.
+class CacheRemoval {
+ public:
+  CacheRemoval(const MountOptions& options, std::vector<CacheRootPtr> roots)
+      : parts_(options, std::move(roots)), engine_(parts_.roots.front(), *parts_.loop, parts_.hub, {}, events_) {
+    parts_.library.load();
+  }
+  ~CacheRemoval() {
+    remover_.drain();
+    if (const Status saved = parts_.memory.flush(); !saved) log::warn("not saved: " + saved.error().message);
+  }
+  CacheRemoval(const CacheRemoval&) = delete;
+  CacheRemoval& operator=(const CacheRemoval&) = delete;
+
+  Status remove(const std::string& target, bool yes) {
+    const std::string path = view_path(parts_.library, target);
+    const auto found = find_place(parts_.view, path);
+    if (!found) return std::unexpected(found.error());
+    if (!yes && !confirmed(path)) return {};
+    Status removed = found->is_dir ? remover_.rmdir(found->parent, found->parent_path, found->name, caller_)
+                                   : remover_.unlink(found->parent, found->name, caller_);
+    if (!removed) removed.error().message = path + ": " + removed.error().message;
+    return removed;
+  }
+
+ private:
+  ViewParts parts_;
+  NoEvents events_;
+  FetchEngine engine_;
+  Remover remover_{parts_.view, engine_, [this](const RepoKey& key) {
+                     parts_.library.refresh(key);
+                     static_cast<void>(parts_.trees.drop(key));
+                   }};
+  const Caller caller_ = this_user();
+};
+
+Result<std::unique_ptr<CacheRemoval>> open_cache(const CacheArguments& cache) {
+  auto options = cache_options(cache);
+  if (!options) return std::unexpected(options.error());
+  options->offline = true;
+  auto roots = open_roots(options->cache_roots);
+  if (!roots) return std::unexpected(roots.error());
+  return std::make_unique<CacheRemoval>(*options, std::move(*roots));
+}
+
+}  // namespace
+
+int rm_command(const CacheArguments& cache, const std::vector<std::string>& targets, bool yes) {
+  log::to_stderr(log::Level::kWarn);
+  if (!yes && ::isatty(0) == 0) return complain("this removes from the cache: say -y where nobody can be asked");
+  std::unique_ptr<CacheRemoval> removal;
   int code = 0;
   for (const std::string& target : targets) {
-    const std::string path = view_path(parts.library, target);
-    const auto found = find_place(parts.view, path);
-    if (!found) {
-      code = complain(found.error().message);
-      continue;
+    Status removed;
+    if (const auto path = path_in_mount(target)) {
+      if (yes || confirmed(*path)) removed = remove_in_mount(*path);
+    } else {
+      if (!removal) {
+        auto opened = open_cache(cache);
+        if (!opened) return complain(opened.error().message);
+        removal = std::move(*opened);
+      }
+      removed = removal->remove(target, yes);
     }
-    if (!yes && !confirmed(path)) continue;
-    const Status removed = found->is_dir ? remover.rmdir(found->parent, found->parent_path, found->name, caller)
-                                         : remover.unlink(found->parent, found->name, caller);
-    if (!removed) code = complain(path + ": " + removed.error().message);
+    if (!removed) code = complain(removed.error().message);
   }
-  remover.drain();
-  if (const Status saved = parts.memory.flush(); !saved) log::warn("not saved: " + saved.error().message);
   return code;
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 
 #include "core/base/file_io.h"
+#include "core/cache/blob_uses.h"
 #include "core/cache/dir_walk.h"
 #include "core/cache/layout.h"
 #include "core/cache/link_targets.h"
@@ -148,6 +149,18 @@ BlobUsage blobs_in_use(const CacheRoot& root, const RemovalPlan& plan) {
     }
   }
   return walk.usage_;
+}
+
+NeededBlobs::NeededBlobs(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses) : root_(root), plan_(plan) {
+  if (uses != nullptr && plan.snapshots.empty() && uses->look()) {
+    uses_ = uses;
+  } else {
+    walked_ = blobs_in_use(root, plan);
+  }
+}
+
+bool NeededBlobs::contains(const BlobId& etag) const {
+  return uses_ != nullptr ? uses_->needs(etag, plan_) : walked_.needs(root_, plan_.key, etag);
 }
 
 std::vector<std::string> snapshot_aliases(const CacheRoot& root, const RemovalPlan& plan) {

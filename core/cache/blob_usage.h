@@ -24,6 +24,22 @@ struct BlobUsage {
   [[nodiscard]] bool needs(const CacheRoot& root, const RepoKey& key, const BlobId& etag) const;
 };
 
+class BlobUses;
+
+/// What is needed at one moment apart from what a plan removes: as `uses` has kept it, if the plan takes single entries
+/// only and that can tell; else by a walk.
+class NeededBlobs {
+ public:
+  NeededBlobs(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses);
+  [[nodiscard]] bool contains(const BlobId& etag) const;
+
+ private:
+  const CacheRoot& root_;
+  const RemovalPlan& plan_;
+  const BlobUses* uses_ = nullptr;
+  BlobUsage walked_;
+};
+
 /// Over every folder in snapshots/, whatever its name, except the snapshots and entries that `plan` removes.
 BlobUsage blobs_in_use(const CacheRoot& root, const RemovalPlan& plan);
 

@@ -26,6 +26,8 @@ struct Caller {
   std::vector<gid_t> groups;  ///< primary and supplementary
 };
 
+class BlobUses;
+
 /// What to remove from one root.
 struct RemovalPlan {
   RepoKey key;
@@ -46,9 +48,10 @@ Result<RemovalPlan> plan_repo_removal(const CacheRoot& root, const RepoKey& key)
 /// One commit: its refs, its snapshot, the blobs only it uses, `.no_exist/<commit>` and `trees/<commit>.json`. When it
 /// is the last commit on disk the plan is the whole repo.
 Result<RemovalPlan> plan_commit_removal(const CacheRoot& root, const RepoKey& key, const CommitHash& commit);
-/// `path` in the given commits (those that do not have it are skipped). kNotFound when none has it.
+/// `path` in the given commits (those that do not have it are skipped). kNotFound when none has it. Who removes many
+/// files of a repo one after the other hands the same `uses` to each plan and apply_removal (core/cache/blob_uses.h).
 Result<RemovalPlan> plan_file_removal(const CacheRoot& root, const RepoKey& key, const std::vector<CommitHash>& commits,
-                                      const RelPath& path);
+                                      const RelPath& path, BlobUses* uses = nullptr);
 
 /// kAccessDenied when the caller could not do this in the cache itself, or the root cannot be written; kBusy when
 /// another process holds the lock of a blob that would go. Nothing is changed.
@@ -56,7 +59,7 @@ Status check_removal(const CacheRoot& root, const RemovalPlan& plan, const Calle
 
 /// Carries the plan out. A blob that came into use again, or whose lock another process holds, is kept without an
 /// error. An error says what is left; whatever was done before it is a valid cache.
-Status apply_removal(const CacheRoot& root, const RemovalPlan& plan);
+Status apply_removal(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses = nullptr);
 
 /// A repo that was set aside and waits for its deletion.
 struct TrashTicket {

@@ -87,7 +87,7 @@ void remove_notes_of(const CacheRoot& root, const RepoKey& key, const CommitHash
 
 // Removes the blobs of a batch under their locks, if nothing needs them now. Payloads they were links to are added.
 Status remove_blob_batch(const CacheRoot& root, const RepoKey& key, std::span<const BlobId> batch,
-                         std::set<XetHash>& payloads) {
+                         std::set<XetHash>& payloads, BlobUses* uses) {
   std::vector<BlobLock> locks;
   std::vector<BlobId> mine;
   for (const BlobId& etag : batch) {
@@ -103,12 +103,12 @@ Status remove_blob_batch(const CacheRoot& root, const RepoKey& key, std::span<co
   }
   const RemovalPlan nothing{
       .key = key, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
-  const BlobUsage usage = blobs_in_use(root, nothing);
+  const NeededBlobs needed(root, nothing, uses);
   LinkTargets targets(root, key);
   Status status;
   for (const BlobId& etag : mine) {
     const std::string path = layout::blob(key, etag);
-    if (usage.needs(root, key, etag)) {
+    if (needed.contains(etag)) {
       log::info(path + ": kept, since it is needed again");
       continue;
     }
@@ -124,13 +124,13 @@ Status remove_blob_batch(const CacheRoot& root, const RepoKey& key, std::span<co
   return status;
 }
 
-Status remove_blobs(const CacheRoot& root, const RemovalPlan& plan) {
+Status remove_blobs(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses) {
   Status status;
   std::set<XetHash> payloads;
   std::span<const BlobId> rest(plan.blobs);
   while (!rest.empty()) {
     const std::size_t count = std::min(rest.size(), kLocksAtOnce);
-    keep_first(status, remove_blob_batch(root, plan.key, rest.first(count), payloads));
+    keep_first(status, remove_blob_batch(root, plan.key, rest.first(count), payloads, uses));
     rest = rest.subspan(count);
   }
   for (const XetHash& hash : payloads) {
@@ -140,7 +140,7 @@ Status remove_blobs(const CacheRoot& root, const RemovalPlan& plan) {
   return status;
 }
 
-Status apply_parts(const CacheRoot& root, const RemovalPlan& plan) {
+Status apply_parts(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses) {
   // Refs that cannot be removed keep their snapshots: the reverse would hide the repo from other clients.
   if (auto status = remove_refs(root, plan); !status) return status;
   Status status;
@@ -156,7 +156,7 @@ Status apply_parts(const CacheRoot& root, const RemovalPlan& plan) {
     Status removed = unlink_plain(root.fd(), layout::snapshot_entry(plan.key, entry.commit, entry.path));
     if (!is_gone(removed)) keep_first(status, std::move(removed));
   }
-  keep_first(status, remove_blobs(root, plan));
+  keep_first(status, remove_blobs(root, plan, uses));
   for (const std::string& name : trash) keep_first(status, delete_from_trash(root, name));
   return status;
 }
@@ -219,8 +219,8 @@ Status finish_detach(const CacheRoot& root, const TrashTicket& ticket) {
   return status;
 }
 
-Status apply_removal(const CacheRoot& root, const RemovalPlan& plan) {
-  if (!plan.whole_repo) return apply_parts(root, plan);
+Status apply_removal(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses) {
+  if (!plan.whole_repo) return apply_parts(root, plan, uses);
   const auto ticket = apply_detach(root, plan);
   if (!ticket) return std::unexpected(ticket.error());
   return finish_detach(root, *ticket);

@@ -94,6 +94,16 @@ Status check_own_rename(const CacheRoot& root, const RemovalPlan& plan) {
 }
 
 Status check_locks(const CacheRoot& root, const RemovalPlan& plan) {
+  const auto busy = [&](const BlobId& etag) -> Status {
+    return fail(ErrorKind::kBusy,
+                plan.key.text() + ": another program is downloading " + etag.text() + "; try again later");
+  };
+  // Of a file only its own locks: a repo of many files has as many, and each of them is removed in turn.
+  if (!plan.whole_repo && plan.snapshots.empty()) {
+    const auto held = std::find_if(plan.blobs.begin(), plan.blobs.end(),
+                                   [&](const BlobId& etag) { return BlobLock::is_held(root, plan.key, etag); });
+    return held == plan.blobs.end() ? Status{} : busy(*held);
+  }
   const std::vector<BlobId> held = BlobLock::all_held(root, plan.key);
   if (held.empty()) return {};
   std::set<std::string> concerned;
@@ -106,8 +116,7 @@ Status check_locks(const CacheRoot& root, const RemovalPlan& plan) {
   }
   for (const BlobId& etag : held) {
     if (!plan.whole_repo && !concerned.contains(etag.text())) continue;
-    return fail(ErrorKind::kBusy,
-                plan.key.text() + ": another program is downloading " + etag.text() + "; try again later");
+    return busy(etag);
   }
   return {};
 }

@@ -80,12 +80,12 @@ std::uint64_t blob_bytes(const CacheRoot& root, const RepoKey& key, const std::v
 }
 
 // Keeps those of `candidates` that nothing else needs, and counts them.
-void take_unneeded(const CacheRoot& root, RemovalPlan& plan, const std::set<std::string>& candidates) {
-  const BlobUsage usage = blobs_in_use(root, plan);
+void take_unneeded(const CacheRoot& root, RemovalPlan& plan, const std::set<std::string>& candidates, BlobUses* uses) {
+  const NeededBlobs needed(root, plan, uses);
   std::vector<std::string> names;
   for (const std::string& name : candidates) {
     auto etag = BlobId::parse(name);
-    if (!etag || usage.needs(root, plan.key, *etag) || !lstat_at(root.fd(), layout::blob(plan.key, *etag))) continue;
+    if (!etag || needed.contains(*etag) || !lstat_at(root.fd(), layout::blob(plan.key, *etag))) continue;
     names.push_back(name);
     plan.blobs.push_back(*std::move(etag));
   }
@@ -135,12 +135,12 @@ Result<RemovalPlan> plan_commit_removal(const CacheRoot& root, const RepoKey& ke
     if (entry.etag) candidates.insert(entry.etag->text());
   }
   plan.bytes = real_file_bytes_in(root, layout::snapshot(key, commit));
-  take_unneeded(root, plan, candidates);
+  take_unneeded(root, plan, candidates, nullptr);
   return plan;
 }
 
 Result<RemovalPlan> plan_file_removal(const CacheRoot& root, const RepoKey& key, const std::vector<CommitHash>& commits,
-                                      const RelPath& path) {
+                                      const RelPath& path, BlobUses* uses) {
   RemovalPlan plan{
       .key = key, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
   LinkTargets targets(root, key);
@@ -166,7 +166,7 @@ Result<RemovalPlan> plan_file_removal(const CacheRoot& root, const RepoKey& key,
   }
   if (plan.entries.empty())
     return fail(ErrorKind::kNotFound, layout::repo_folder(key) + ": no cached file " + path.text());
-  take_unneeded(root, plan, candidates);
+  take_unneeded(root, plan, candidates, uses);
   return plan;
 }
 

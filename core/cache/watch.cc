@@ -64,9 +64,9 @@ std::optional<std::string> unwatchable(int fd) {
   return known->name;
 }
 
-Result<std::unique_ptr<CacheWatch>> CacheWatch::create() {
+Result<std::unique_ptr<CacheWatch>> CacheWatch::create(Names names) {
   UniqueFd fd(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-  if (fd) return std::unique_ptr<CacheWatch>(new CacheWatch(std::move(fd)));
+  if (fd) return std::unique_ptr<CacheWatch>(new CacheWatch(std::move(fd), names));
   if (errno != EMFILE && errno != ENOSYS && errno != EPERM) return fail_errno("inotify");
   return fail(
       ErrorKind::kUnsupported,
@@ -157,7 +157,7 @@ void CacheWatch::drain(const std::function<void(const WatchEvent&)>& each) {
       }
       const std::string_view name(text, event.len > 0 ? ::strnlen(text, event.len) : 0);
       const bool ended = (event.mask & IN_IGNORED) != 0;
-      if (!name.empty() && layout::is_temporary_name(name)) continue;
+      if (names_ == Names::kFinal && !name.empty() && layout::is_temporary_name(name)) continue;
       for (const std::uint64_t tag : tags_of(event.wd, ended)) {
         // The end of the folder came before as an event of its own.
         if (!ended) each({.tag = tag, .mask = event.mask, .name = name, .overflow = false});

@@ -34,7 +34,10 @@ struct WatchEvent {
 /// Thread-safe; drain() is for one thread at a time.
 class CacheWatch {
  public:
-  static Result<std::unique_ptr<CacheWatch>> create();
+  /// Which names drain() tells: not those that clients give to what they are still writing
+  /// (layout::is_temporary_name), so that a download does not wake anybody before it is complete; or all.
+  enum class Names : std::uint8_t { kFinal, kAll };
+  static Result<std::unique_ptr<CacheWatch>> create(Names names = Names::kFinal);
   CacheWatch(const CacheWatch&) = delete;
   CacheWatch& operator=(const CacheWatch&) = delete;
 
@@ -51,15 +54,14 @@ class CacheWatch {
   [[nodiscard]] std::size_t size() const;
 
   /// Calls `each` for every event there is, without waiting and without holding a lock: it may add and remove watches.
-  /// Names that clients give to what they are still writing are left out (layout::is_temporary_name), so that a
-  /// download does not wake anybody before it is complete.
   void drain(const std::function<void(const WatchEvent&)>& each);
 
  private:
-  explicit CacheWatch(UniqueFd fd) : fd_(std::move(fd)) {}
+  CacheWatch(UniqueFd fd, Names names) : fd_(std::move(fd)), names_(names) {}
   [[nodiscard]] std::vector<std::uint64_t> tags_of(int watch, bool ended);
 
   const UniqueFd fd_;
+  const Names names_;
   mutable Mutex mutex_;  ///< guards the maps; never held during a callback
   std::unordered_map<int, std::vector<std::uint64_t>> tags_ GUARDED_BY(mutex_);     ///< by inotify's number
   std::unordered_map<std::uint64_t, std::vector<int>> watches_ GUARDED_BY(mutex_);  ///< by tag

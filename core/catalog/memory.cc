@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
+#include <utility>
 #include <vector>
 
 #include "core/base/file_io.h"
@@ -27,6 +28,24 @@ std::uint64_t version_of(int dir_fd, const char* file) {
   if (::fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0) return 0;
   return stable_hash64(std::to_string(st.st_ino) + "." + std::to_string(st.st_mtim.tv_sec) + "." +
                        std::to_string(st.st_mtim.tv_nsec) + "." + std::to_string(st.st_size));
+}
+
+// What removals go by: hidden files and pins.
+void note_differences(const RememberedRepos& now, const RememberedRepos& before, std::set<std::string>& into) {
+  static const RememberedRepo kNothing;
+  const auto find = [](const RememberedRepos& repos, const std::string& key) -> const RememberedRepo& {
+    const auto it = repos.find(key);
+    return it == repos.end() ? kNothing : it->second;
+  };
+  const auto compare = [&](const RememberedRepos& all) {
+    for (const auto& [key, repo] : all) {
+      const RememberedRepo& a = find(now, key);
+      const RememberedRepo& b = find(before, key);
+      if (a.pinned != b.pinned || a.hidden != b.hidden) into.insert(key);
+    }
+  };
+  compare(now);
+  compare(before);
 }
 
 }  // namespace
@@ -79,6 +98,13 @@ Result<RememberedRepos> parse_memory(const std::string& text) {
 Memory::Memory(CacheRootPtr first_root) : root_(std::move(first_root)) {
   const MutexLock lock(mutex_);
   load_locked();
+  changed_by_others_.clear();
+}
+
+std::set<std::string> Memory::reload() {
+  const MutexLock lock(mutex_);
+  load_locked();
+  return std::exchange(changed_by_others_, {});
 }
 
 void Memory::load_locked() {
@@ -87,7 +113,9 @@ void Memory::load_locked() {
   if (version == 0 || version == loaded_version_) return;
   const auto text = read_small_file(root_->state_fd(), state::kNamesFile, kMaxFile);
   if (!text) {
-    if (text.error().kind != ErrorKind::kNotFound) log::warn("names given are not readable: " + text.error().message);
+    if (text.error().kind == ErrorKind::kNotFound) return;
+    log::warn("names given are not readable: " + text.error().message);
+    loaded_version_ = version;  // said once
     return;
   }
   auto repos = parse_memory(*text);
@@ -97,6 +125,8 @@ void Memory::load_locked() {
     log::error(repos.error().message + "; kept as " + root_->state_path() + "/" + aside + ", starting without it");
     return;
   }
+  for (const Note& note : notes_) apply(note, *repos);
+  note_differences(*repos, repos_, changed_by_others_);
   repos_ = std::move(*repos);
   loaded_version_ = version;
 }
@@ -125,6 +155,14 @@ bool Memory::is_pinned(const RepoKey& key) const {
   const MutexLock lock(mutex_);
   const auto it = repos_.find(key.text());
   return it != repos_.end() && it->second.pinned;
+}
+
+bool Memory::is_pinned_now(const RepoKey& key) {
+  {
+    const MutexLock lock(mutex_);
+    load_locked();
+  }
+  return is_pinned(key);
 }
 
 void Memory::apply(const Note& note, RememberedRepos& repos) {

@@ -2,7 +2,8 @@
 //
 // What hubfs remembers about the repos of a view across restarts: names given, families, when a commit was first seen,
 // hidden files, pins. One JSON file in the private state of the first root; without state (read-only cache) it lives in
-// memory only. Several mounts of one cache share the file: each change is merged under a lock. A file that cannot be
+// memory only. Several mounts of one cache share the file: each change is merged under a lock, and reload() takes what
+// the others saved. A file that cannot be
 // parsed is set aside as `<name>.broken`, reported, and never silently overwritten. Thread-safe.
 #pragma once
 
@@ -40,7 +41,14 @@ class Memory {
 
   [[nodiscard]] RememberedRepo repo(const RepoKey& key) const;
   [[nodiscard]] bool is_hidden(const RepoKey& key, const CommitHash& commit, const std::string& path) const;
+  /// As this mount knows it.
   [[nodiscard]] bool is_pinned(const RepoKey& key) const;
+  /// As it is now, also when another mount has just changed it.
+  [[nodiscard]] bool is_pinned_now(const RepoKey& key);
+
+  /// Reads the file again if another mount has saved it. The repos, by RepoKey::text(), whose hidden files or pin others
+  /// have changed since this was asked last.
+  std::set<std::string> reload();
 
   /// Hides a path of a commit at once; saved with the next flush(), since `rm -r` hides many.
   void hide(const RepoKey& key, const CommitHash& commit, const std::string& path);
@@ -70,6 +78,7 @@ class Memory {
   };
   static void apply(const Note& note, RememberedRepos& repos);
   std::vector<Note> notes_ GUARDED_BY(mutex_);  ///< applied to repos_, not yet to the file
+  std::set<std::string> changed_by_others_ GUARDED_BY(mutex_);
   std::uint64_t loaded_version_ GUARDED_BY(mutex_) = 0;  ///< inode and mtime of the file that repos_ came from, mixed
 };
 

@@ -90,9 +90,9 @@ TEST_F(CachedTrees, WaysAreThoseOfTheRootsInOrder) {
   cache.chmod("", 0710);
   second.chmod("", 0701);
   start({}, {&cache, &second});
-  ASSERT_EQ(trees().ways().size(), 2U);
-  EXPECT_EQ(trees().ways()[0].steps.back().mode & 0777U, 0710U);
-  EXPECT_EQ(trees().ways()[1].steps.back().mode & 0777U, 0701U);
+  ASSERT_EQ(trees().ways()->size(), 2U);
+  EXPECT_EQ((*trees().ways())[0].steps.back().mode & 0777U, 0710U);
+  EXPECT_EQ((*trees().ways())[1].steps.back().mode & 0777U, 0701U);
 }
 
 }  // namespace

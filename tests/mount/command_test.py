@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 
-from hubfs_mount import HUBFS, MountTest, errno_of, is_mounted, main, run, wait_until
+from hubfs_mount import HUBFS, Cache, MountTest, errno_of, is_mounted, main, run, wait_until
 
 CONFIG = json.dumps({"model_type": "llama"})
 
@@ -161,6 +161,55 @@ class CommandTest(MountTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertFalse(self.cache.blob("meta/tiny", "model.safetensors", b"w" * 1000).exists())
         self.assertTrue(wait_until(lambda: not (self.point / "models/llama/tiny/model.safetensors").exists(), 1.5))
+
+    def test_rm_of_a_path_below_a_mount_is_done_by_that_mount(self):
+        other = Cache(self.folder / "other")
+        other.add("meta/tiny", {"config.json": CONFIG, "model.safetensors": b"w" * 1000})
+        mounted = self.mount(other)
+        default = {**os.environ, "HF_HUB_CACHE": str(self.cache.root)}
+        blob = other.blob("meta/tiny", "model.safetensors", b"w" * 1000)
+        for target, gone in (("model.safetensors", blob), ("", other.repo("meta/tiny"))):
+            done = self.hubfs("rm", "-y", mounted / "models/llama/tiny" / target, env=default)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertFalse(gone.exists())
+        self.assertTrue(self.cache.blob("meta/tiny", "model.safetensors", b"w" * 1000).exists())
+
+    def test_rm_below_a_mount_of_a_part_of_the_view(self):
+        self.cache.add("x/o", {"a": "1"}, repo_type="dataset")
+        self.cache.add("o/d", {"a": "1"}, repo_type="dataset")
+        mounted = self.mount(options="subtree=hub")
+        # datasets/o is an org there, and in the whole view a dataset.
+        done = self.hubfs("rm", "-y", "--cache", self.cache.root, "datasets/o", cwd=mounted.point)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("not empty", done.stderr)
+        self.assertTrue(self.cache.repo("x/o", "dataset").exists())
+        done = self.hubfs("rm", "-y", "datasets/o/d", cwd=mounted.point)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertFalse(self.cache.repo("o/d", "dataset").exists())
+
+    def test_rm_below_a_mount_follows_its_rules(self):
+        mounted = self.mount()
+        model = mounted / "models/llama/tiny"
+        os.setxattr(model, "user.hubfs.pinned", b"1")
+        for target, words in ((model, "pinned"), (mounted / "models", "top folder"), (mounted.point, "umount"),
+                              (model / "none", "No such file")):
+            done = self.hubfs("rm", "-y", target)
+            self.assertNotEqual(done.returncode, 0, target)
+            self.assertIn(words, done.stderr)
+        self.assertEqual(mounted.unmount(), "")
+        done = self.hubfs("rm", "-y", self.mount(options="ro") / "models/llama/tiny")
+        self.assertIn("read-only", done.stderr)
+        self.assertTrue(self.cache.repo("meta/tiny").exists())
+
+    def test_rm_never_touches_what_is_mounted_below_a_mount(self):
+        mounted = self.mount()
+        inner, target = self.folder / "inner", mounted / "models/llama/tiny"
+        (inner / "folder").mkdir(parents=True)
+        if run("mount", "--bind", inner, target).returncode != 0:
+            self.skipTest("no bind mounts here")
+        self.addCleanup(run, "umount", "-l", target)
+        self.assertNotEqual(self.hubfs("rm", "-y", "--cache", self.cache.root, target / "folder").returncode, 0)
+        self.assertTrue((inner / "folder").exists())
 
     def test_rm_asks_and_complains(self):
         done = self.hubfs("rm", "--cache", self.cache.root, "model/meta/tiny", stdin=-3)

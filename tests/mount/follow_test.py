@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """What other programs do to the cache shows within a second, without a remount."""
 
+import errno
 import json
 import os
 import shutil
 
-from hubfs_mount import MountTest, main, noise, wait_until
+from hubfs_mount import HUBFS, MountTest, main, noise, run, wait_until
 
 CONFIG = json.dumps({"model_type": "llama"})
 
@@ -77,6 +78,31 @@ class FollowTest(MountTest):
         for number in range(100):
             self.cache.add(f"meta/many-{number}", {"config.json": CONFIG})
         self.soon(lambda: len(os.listdir(self.llama)) == 101, f"{len(os.listdir(self.llama))} of 101")
+
+    def test_what_another_mount_hides(self):
+        self.cache.add("meta/part", {"config.json": CONFIG, "a.bin": "a", "b.bin": "b"}, remote={"far.bin": b"f" * 5000})
+        self.soon(lambda: "far.bin" in os.listdir(self.llama / "part"))
+        other = self.mount()
+        theirs = other / "models/llama/part"
+        self.assertEqual(self.names(theirs), ["a.bin", "b.bin", "config.json", "far.bin"])
+        os.unlink(self.llama / "part/far.bin")
+        self.soon(lambda: "far.bin" not in os.listdir(theirs))
+        self.assertFalse((theirs / "far.bin").exists())
+        os.unlink(theirs / "a.bin")
+        self.soon(lambda: os.listdir(self.llama / "part") == os.listdir(theirs) == ["b.bin", "config.json"])
+        done = run(HUBFS, "rm", "-y", "--cache", self.cache.root, "models/llama/part/b.bin")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.soon(lambda: os.listdir(self.llama / "part") == os.listdir(theirs) == ["config.json"])
+
+    def test_what_another_mount_pins(self):
+        other = self.mount()
+        os.setxattr(self.llama / "old", "user.hubfs.pinned", b"1")
+        self.assertErrno(errno.EPERM, os.rmdir, other / "models/llama/old")
+        self.assertErrno(errno.EPERM, os.unlink, other / "models/llama/old/v")
+        self.soon(lambda: os.getxattr(other / "models/llama/old", "user.hubfs.pinned") == b"1")
+        os.setxattr(other / "models/llama/old", "user.hubfs.pinned", b"0")
+        os.rmdir(self.llama / "old")
+        self.assertFalse(self.cache.repo("meta/old").exists())
 
     def test_the_root_appears_later(self):
         late = self.folder / "late"

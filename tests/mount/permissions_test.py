@@ -6,7 +6,7 @@ import json
 import os
 import stat
 
-from hubfs_mount import NOBODY, MountTest, as_user, main, name_of
+from hubfs_mount import NOBODY, Cache, MountTest, as_user, main, name_of, wait_until
 
 CONFIG = {"config.json": json.dumps({"model_type": "llama"})}
 
@@ -31,6 +31,64 @@ class PermissionsTest(MountTest):
         self.cache.repo("meta/tiny").chmod(0o700)
         model = self.mount(options="allow_other") / "models/llama/tiny"
         self.denied(errno.EACCES, lambda: (model / "open.bin").read_bytes())
+
+    def test_another_users_blob_gives_the_folders_owner_and_group_nothing(self):
+        blob = self.cache.blob("meta/tiny", "secret.bin", b"secret")
+        model = self.mount(options="allow_other") / "models/llama/tiny"
+        for folder, mode in (((NOBODY, NOBODY), 0o600), ((0, NOBODY), 0o640), ((NOBODY, NOBODY), 0o040)):
+            with self.subTest(f"{folder} {mode:o}"):
+                os.chown(self.cache.repo("meta/tiny"), *folder)
+                os.chown(blob, 1234, 1234)
+                blob.chmod(mode)
+                self.assertTrue(wait_until(lambda: os.stat(model).st_uid == folder[0] and os.stat(model).st_gid == folder[1]))
+                self.denied(errno.EACCES, blob.read_bytes)
+                self.assertTrue(wait_until(lambda: not os.stat(model / "secret.bin").st_mode & 0o444))
+                self.denied(errno.EACCES, (model / "secret.bin").read_bytes)
+                self.denied(0, (model / "open.bin").read_bytes)
+        os.chown(blob, NOBODY, 1234)
+        self.assertTrue(wait_until(lambda: os.stat(model / "secret.bin").st_mode & 0o444 == 0))
+        blob.chmod(0o600)
+        self.assertTrue(wait_until(lambda: os.stat(model / "secret.bin").st_mode & 0o400))
+
+    def test_a_real_file_is_as_private_as_its_folders(self):
+        commit = self.cache.add("meta/real", CONFIG)
+        snapshot = self.cache.snapshot("meta/real", commit)
+        (snapshot / "sub/deep").mkdir(parents=True)
+        (snapshot / "sub/deep/real.txt").write_text("private")
+        real = self.mount(options="allow_other") / "models/llama/real/sub/deep/real.txt"
+        for folder in (snapshot / "sub/deep", snapshot / "sub", snapshot, snapshot.parent):
+            with self.subTest(folder.name):
+                self.denied(0, real.read_bytes)
+                folder.chmod(0o700)
+                self.denied(errno.EACCES, (snapshot / "sub/deep/real.txt").read_bytes)
+                self.assertTrue(wait_until(lambda: as_user(NOBODY, real.read_bytes) == errno.EACCES))
+                folder.chmod(0o755)
+                self.assertTrue(wait_until(lambda: as_user(NOBODY, real.read_bytes) == 0))
+
+    def test_a_root_that_is_closed_later_closes_the_mount(self):
+        above = self.folder / "above"
+        above.mkdir()
+        cache = Cache(above / "cache")
+        cache.add("meta/tiny", {**CONFIG, "open.bin": b"open"})
+        mount = self.mount(cache, options="allow_other")
+        file = mount / "models/llama/tiny/open.bin"
+        for folder in (cache.root, above):
+            with self.subTest(folder.name):
+                self.denied(0, file.read_bytes)
+                folder.chmod(0o700)
+                self.assertTrue(wait_until(lambda: as_user(NOBODY, file.read_bytes) == errno.EACCES, 4))
+                self.assertEqual(stat.S_IMODE(os.stat(file).st_mode) & 0o077, 0)
+                folder.chmod(0o755)
+                self.assertTrue(wait_until(lambda: as_user(NOBODY, file.read_bytes) == 0, 4))
+
+    def test_a_root_that_moves_to_a_closed_folder_closes_the_mount(self):
+        private = self.folder / "private"
+        private.mkdir(mode=0o700)
+        mount = self.mount(options="allow_other")
+        file = mount / "models/llama/tiny/open.bin"
+        self.denied(0, file.read_bytes)
+        self.cache.root.rename(private / "cache")
+        self.assertTrue(wait_until(lambda: as_user(NOBODY, file.read_bytes) == errno.EACCES, 4))
 
     def test_others_cannot_remove(self):
         mount = self.mount(options="allow_other")

@@ -5,8 +5,9 @@ import errno
 import json
 import os
 import shutil
+import time
 
-from hubfs_mount import MountTest, main, noise, run, wait_until
+from hubfs_mount import SLOW, MountTest, main, noise, run, wait_until
 
 CONFIG = json.dumps({"model_type": "llama"})
 FILES = {"config.json": CONFIG, "model.safetensors": noise(200_000, 1), "sub/deep/a.txt": "a"}
@@ -73,6 +74,15 @@ class ModelTest(RemoveCase):
         self.quiet("rm", "-r", self.llama / "one")
         self.gone("one")
         self.assertEqual(self.names(self.llama), ["three", "two"])
+
+    def test_rm_r_of_many_files_takes_a_moment(self):
+        self.cache.add("meta/many", {"config.json": CONFIG, **{f"d/{i:04d}.txt": f"content {i}" for i in range(1000)}})
+        self.assertTrue(wait_until(lambda: len(os.listdir(self.llama / "many/d")) == 1000, 5))
+        start = time.monotonic()
+        self.quiet("rm", "-r", self.llama / "many")
+        # Usually half a second; with a walk of all snapshots for each file it was eight.
+        self.assertLess(time.monotonic() - start, 30 if SLOW else 3)
+        self.gone("many")
 
     def test_rm_r_of_a_family(self):
         self.quiet("rm", "-r", self.llama)
