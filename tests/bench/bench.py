@@ -162,7 +162,7 @@ class Stage:
 
     @contextlib.contextmanager
     def mounted(self, folder, cache, hub=None, options=""):
-        """Mounts a cache; what the daemon complains about at its end fails the benchmark."""
+        """Mounts a cache. A daemon that does not end well spoils no figure that was measured before, but is told."""
         endpoint = {"endpoint": hub.url} if hub is not None else {}
         mount = Mounted(folder, Path(cache), options=options, **endpoint)
         try:
@@ -171,7 +171,7 @@ class Stage:
             mount.kill()
             raise
         if words := mount.unmount():
-            raise RuntimeError(words)
+            self.note(f"ATTENTION: {words.splitlines()[0]}")
 
     @contextlib.contextmanager
     def fresh_mount(self, parent, hub, options=""):
@@ -259,10 +259,11 @@ def file_system_of(path):
     return subprocess.run(["findmnt", "-n", "-o", "FSTYPE", "-T", str(path)], capture_output=True, text=True).stdout.strip()
 
 
-def surroundings():
+def surroundings(load_before):
+    """Who else used the processors says how far single figures can be trusted."""
     kind = file_system_of(os.environ.get("HUBFS_BENCH_DIR", "/var/tmp"))
     return (f"{time.strftime('%Y-%m-%d')}, Linux {platform.release().split('-')[0]}, {os.cpu_count()} processors, disk: {kind}, "
-            f"load at the start: {os.getloadavg()[0]:.1f}" + (", QUICK: the figures mean nothing" if QUICK else ""))
+            f"load before {load_before:.1f} and at the end {os.getloadavg()[0]:.1f}" + (", QUICK: the figures mean nothing" if QUICK else ""))
 
 
 # --- data -------------------------------------------------------------------------------------------------------------

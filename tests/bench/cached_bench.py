@@ -19,7 +19,9 @@ def compare(stage, blob, path, way, count, random_count, before=lambda: None):
         before()
         return read(way, file, *arguments(way, random_count))["seconds"]
 
-    return pairs(count, lambda: one(path), lambda: one(blob))
+    times = pairs(count, lambda: one(path), lambda: one(blob))
+    stage.say(f"{way}: mount {statistics.median(t for t, _ in times):.3f} s, blob {statistics.median(t for _, t in times):.3f} s")
+    return times
 
 
 def verify(blob, path):
@@ -59,7 +61,7 @@ def cached_without_passthrough(stage):
         for way, words in WAYS.items():
             stage.row(f"{words}, warm", throughput_ratios(compare(stage, blob, path, way, 11, 300_000)), ("≥", 0.9))
         for way, words in WAYS.items():
-            times = compare(stage, blob, path, way, 5, 3000, drop_page_cache)
+            times = compare(stage, blob, path, way, 9, 3000, drop_page_cache)
             stage.row(f"{words}, cold", throughput_ratios(times), ("≥", 0.7))
             if way == "seq":
                 stage.note(f"From the disk the blob comes at {size / 1e9 / min(t for _, t in times):.1f} GB/s.")

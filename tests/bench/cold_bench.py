@@ -165,22 +165,24 @@ def processor(stage):
 @benchmark("second-read")
 def second_read(stage):
     """Throughput of the second sequential read, by a new open, of a file of 1 GiB on disk that was completed just before, over that
-    of the blob read right after. It is in the page cache from its download; not written back yet."""
+    of its blob: begun at once, and once more a second later. The page cache holds the blob from its download; of two readings of
+    the blob that follow, the faster one counts, since the first of pages that were only written is slower."""
     hub, etag = serve(stage, scaled(GIB))
-    times = []
-    passthrough = opens = 0
+    at_once, later, passthrough = [], [], [0, 0]
     for number in range(rounds(7) + 1):
         with stage.fresh_mount(stage.disk, hub) as mount:
             path = mount / f"hub/{REPO}/{FILE}"
             first = read("seq", path, "sum")["sum"]
             blob = published(mount, etag)
-            before = mount.status()["passthrough_opens"]
-            one = read("seq", path)["seconds"], read("seq", blob)["seconds"]
-            passthrough += mount.status()["passthrough_opens"] - before
-            opens += 1
-            if number:
-                times.append(one)
-            else:
+            for index, times in enumerate((at_once, later)):
+                before = mount.status()["passthrough_opens"]
+                one = read("seq", path)["seconds"], min(read("seq", blob)["seconds"] for _ in range(2))
+                passthrough[index] += mount.status()["passthrough_opens"] - before
+                if number:  # the first is the warm-up
+                    times.append(one)
+                time.sleep(1)
+            if not number:
                 same_bytes(first, read("seq", path, "sum")["sum"], read("seq", blob, "sum")["sum"])
-    stage.row("second read over the blob", throughput_ratios(times), ("≥", 0.97))
-    stage.note(f"{passthrough} of {opens} second opens were in passthrough.")
+    stage.row("second read, at once", throughput_ratios(at_once), ("≥", 0.97))
+    stage.row("second read, a second later", throughput_ratios(later), ("≥", 0.97))
+    stage.note(f"Of {rounds(7) + 1} opens of each, {passthrough[0]} at once and {passthrough[1]} a second later were in passthrough.")

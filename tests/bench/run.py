@@ -35,7 +35,7 @@ def main():
         return 77
     # So that what a benchmark made is cleaned up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    where = bench.surroundings()
+    load_before = os.getloadavg()[0]
     rows, notes, failed, skipped = [], {}, [], []
     for name in names:
         try:
@@ -48,7 +48,7 @@ def main():
             failed.append(name)
         rows += stage.rows
         notes[name] = stage.notes
-    print(f"{where}\n\n{bench.table(rows, notes, names)}")
+    print(f"{bench.surroundings(load_before)}\n\n{bench.table(rows, notes, names)}")
     for line in skipped:
         print(f"- skipped: {line}")
     for name in failed:
