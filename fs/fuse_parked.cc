@@ -10,8 +10,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 namespace hubfs {
 
@@ -25,23 +27,44 @@ std::atomic<ParkedId> g_next_id{1};
 
 constexpr auto kWatchInterval = std::chrono::milliseconds(50);
 
-std::uint64_t signal_bit(int signal) { return std::uint64_t{1} << static_cast<unsigned>(signal - 1); }
+constexpr std::uint64_t signal_bit(int signal) { return std::uint64_t{1} << static_cast<unsigned>(signal - 1); }
+
+// Of the other signals that end a program the kernel makes a SIGKILL at once; of these only when the program takes them.
+constexpr std::uint64_t kDumpingSignals = signal_bit(SIGQUIT) | signal_bit(SIGILL) | signal_bit(SIGTRAP) |
+                                          signal_bit(SIGABRT) | signal_bit(SIGBUS) | signal_bit(SIGFPE) |
+                                          signal_bit(SIGSEGV) | signal_bit(SIGSYS) | signal_bit(SIGXCPU) |
+                                          signal_bit(SIGXFSZ);
+
+struct TaskSignals {
+  bool dead = false;
+  std::uint64_t pending = 0;
+  std::uint64_t handled = 0;  // blocked, ignored or caught
+};
+
+std::optional<TaskSignals> read_signals(const std::string& proc) {
+  std::ifstream status(proc + "/status");
+  if (!status) return std::nullopt;
+  TaskSignals signals;
+  for (std::string line; std::getline(status, line);) {
+    const std::string_view field = std::string_view(line).substr(0, 7);
+    if (field.starts_with("State:")) signals.dead = line.find_first_of("ZX", 6) != std::string::npos;
+    const bool pending = field == "SigPnd:" || field == "ShdPnd:";
+    const bool handled = field == "SigBlk:" || field == "SigIgn:" || field == "SigCgt:";
+    if (!pending && !handled) continue;
+    (pending ? signals.pending : signals.handled) |= std::strtoull(line.c_str() + field.size(), nullptr, 16);
+  }
+  return signals;
+}
 
 }  // namespace
 
 bool task_wants_out(int task) {
   if (task <= 0) return true;
   const std::string proc = "/proc/" + std::to_string(task);
-  std::ifstream status(proc + "/status");
-  if (!status) return true;
-  std::uint64_t pending = 0;
-  bool dead = false;
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("State:") && line.find_first_of("ZX", 6) != std::string::npos) dead = true;
-    if (line.starts_with("SigPnd:") || line.starts_with("ShdPnd:")) pending |= std::strtoull(line.c_str() + 7, nullptr, 16);
-  }
-  if (dead || (pending & signal_bit(SIGKILL)) != 0) return true;
-  if ((pending & signal_bit(SIGINT)) == 0) return false;
+  const auto signals = read_signals(proc);
+  if (!signals || signals->dead || (signals->pending & signal_bit(SIGKILL)) != 0) return true;
+  if ((signals->pending & kDumpingSignals & ~signals->handled) != 0) return true;
+  if ((signals->pending & signal_bit(SIGINT)) == 0) return false;
   // Ctrl-C of a program that handles it: its read may end, a page fault may not (that would be SIGBUS). In a page fault
   // the task is in no system call.
   std::ifstream call(proc + "/syscall");

@@ -102,13 +102,24 @@ class EndingSignals {
   std::thread thread_;
 };
 
+// A value of an option: libfuse splits options at commas.
+std::string escaped(const std::string& value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == ',' || c == '\\') out.push_back('\\');
+    out.push_back(c);
+  }
+  return out;
+}
+
 Status explain_mount_failure(const MountOptions& options) {
   const int device = ::open("/dev/fuse", O_RDWR | O_CLOEXEC);
   if (device < 0) {
+    const bool absent = errno == ENOENT || errno == ENODEV || errno == ENXIO;
     const std::string why = std::strerror(errno);
     return fail(ErrorKind::kUnsupported,
-                "cannot open /dev/fuse (" + why + "): in a container, start it with --device /dev/fuse --cap-add SYS_ADMIN; on a host, "
-                "run `modprobe fuse`");
+                "cannot open /dev/fuse (" + why + "): in a container, start it with --device /dev/fuse --cap-add SYS_ADMIN; on a host, " +
+                    (absent ? "run `modprobe fuse`" : "its mode must let this user read and write it (usually 0666)"));
   }
   ::close(device);
   return fail(ErrorKind::kSystem, "cannot mount on " + options.mountpoint +
@@ -143,7 +154,7 @@ Status FuseSession::mount(FuseContext& context, const MountOptions& options) {
     add_attribute_operations(table);
     return table;
   }();
-  std::vector<std::string> words{"hubfs", "-o", "fsname=" + options.cache_roots.front(), "-o", "subtype=hubfs", "-o", "default_permissions"};
+  std::vector<std::string> words{"hubfs", "-o", "fsname=" + escaped(options.cache_roots.front()), "-o", "subtype=hubfs", "-o", "default_permissions"};
   if (options.allow_other) words.insert(words.end(), {"-o", "allow_other"});
   if (options.read_only) words.insert(words.end(), {"-o", "ro"});
   if (options.debug) words.emplace_back("-d");

@@ -157,9 +157,18 @@ bool is_for_others(const std::string& option) {
          std::find(kNames.begin(), kNames.end(), option) != kNames.end();
 }
 
+// Of mount(8) too, but not known to every libfuse. What they say about times of access, links and locks makes no
+// difference here.
+bool makes_no_difference(const std::string& option) {
+  static constexpr std::array kNames{"atime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime",
+                                     "lazytime", "nolazytime", "iversion", "noiversion", "mand", "nomand", "silent", "loud",
+                                     "symfollow", "nosymfollow"};
+  return std::find(kNames.begin(), kNames.end(), option) != kNames.end();
+}
+
 bool is_for_libfuse(const std::string& option) {
-  static constexpr std::array kNames{"allow_root", "auto_unmount", "dev", "nodev", "suid", "nosuid", "exec", "noexec", "atime",
-                                     "noatime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "sync", "async", "dirsync"};
+  static constexpr std::array kNames{"allow_root", "auto_unmount", "dev", "nodev", "suid", "nosuid", "exec", "noexec", "noatime",
+                                     "sync", "async", "dirsync"};
   return option.starts_with("max_read=") || option.starts_with("fsname=") || option.starts_with("subtype=") ||
          option.starts_with("context=") || std::find(kNames.begin(), kNames.end(), option) != kNames.end();
 }
@@ -174,7 +183,7 @@ Status apply(MountOptions& options, const std::string& option) {
     flags().at(name)(options);
     return {};
   }
-  if (is_for_others(option)) return {};
+  if (is_for_others(option) || makes_no_difference(option)) return {};
   if (is_for_libfuse(option)) {
     options.fuse_options.push_back(option);
     return {};

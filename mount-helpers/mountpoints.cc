@@ -12,48 +12,13 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
+
+#include "fs/mount_table.h"
+#include "mount-helpers/daemon_report.h"
 
 namespace hubfs {
 
 namespace {
-
-struct MountLine {
-  std::string point;
-  std::string type;
-};
-
-std::string unescape_octal(const std::string& text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      out.push_back(static_cast<char>(std::stoi(text.substr(i + 1, 3), nullptr, 8)));
-      i += 3;
-    } else {
-      out.push_back(text[i]);
-    }
-  }
-  return out;
-}
-
-std::vector<MountLine> read_mounts() {
-  std::vector<MountLine> mounts;
-  std::ifstream file("/proc/self/mountinfo");
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream fields(line);
-    std::string word;
-    MountLine mount;
-    for (int i = 0; i < 4; ++i) fields >> word;
-    fields >> mount.point;
-    while (fields >> word && word != "-") {
-    }
-    fields >> mount.type;
-    mount.point = unescape_octal(mount.point);
-    mounts.push_back(std::move(mount));
-  }
-  return mounts;
-}
 
 bool is_hubfs_type(const std::string& type) { return type == "fuse.hubfs"; }
 
@@ -77,20 +42,29 @@ Status run_fusermount(const std::string& path, bool lazy) {
 
 std::vector<std::string> hubfs_mountpoints() {
   std::vector<std::string> points;
-  for (const MountLine& mount : read_mounts()) {
+  for (const MountEntry& mount : mount_table()) {
+    // What is mounted over a hubfs hides it.
+    std::erase(points, mount.point);
     if (is_hubfs_type(mount.type)) points.push_back(mount.point);
   }
   return points;
 }
 
-bool is_mountpoint(const std::string& path) {
-  const auto mounts = read_mounts();
-  return std::any_of(mounts.begin(), mounts.end(), [&](const MountLine& m) { return m.point == path; });
-}
+bool is_mountpoint(const std::string& path) { return top_mount(path).has_value(); }
 
 bool is_hubfs_mountpoint(const std::string& path) {
-  const auto mounts = read_mounts();
-  return std::any_of(mounts.begin(), mounts.end(), [&](const MountLine& m) { return m.point == path && is_hubfs_type(m.type); });
+  const auto top = top_mount(path);
+  return top && is_hubfs_type(top->type);
+}
+
+std::optional<MountAbove> mount_above(const std::string& path) {
+  std::optional<MountAbove> found;
+  for (const MountEntry& mount : mount_table()) {
+    const bool above = mount.point == "/" || mount.point == path || path.starts_with(mount.point + "/");
+    if (!above || (found && mount.point.size() < found->point.size())) continue;
+    found = MountAbove{mount.point, is_hubfs_type(mount.type)};
+  }
+  return found;
 }
 
 std::optional<MountAbove> mount_above(const std::string& path) {
@@ -113,6 +87,8 @@ std::string absolute_path(const std::string& path) {
   const auto parent = std::filesystem::canonical(std::filesystem::path(text).parent_path(), ignored);
   if (ignored) return text;
   const std::string resolved = (parent / std::filesystem::path(text).filename()).string();
+  // Looking at it would ask its daemon, which may hang.
+  if (is_mountpoint(resolved)) return resolved;
   struct stat st {};
   if (::lstat(resolved.c_str(), &st) == 0 && S_ISLNK(st.st_mode)) {
     const auto target = std::filesystem::canonical(resolved, ignored);
@@ -122,28 +98,24 @@ std::string absolute_path(const std::string& path) {
 }
 
 Status prepare_mountpoint(const std::string& path) {
-  struct stat st {};
-  if (::stat(path.c_str(), &st) != 0) {
-    if (errno == ENOTCONN || (errno == EIO && is_hubfs_mountpoint(path))) {
-      // The daemon behind it is dead; nobody can use that mount any more.
+  if (is_hubfs_mountpoint(path)) {
+    const DaemonReport report = ask_daemon(path);
+    if (report.state == DaemonReport::State::kDead) {
+      // Nobody can use that mount any more.
       if (auto detached = unmount(path, true); !detached) return detached;
       return prepare_mountpoint(path);
     }
+    if (report.state == DaemonReport::State::kSilent) {
+      return fail(ErrorKind::kBusy, "a hubfs is mounted on " + path + "; " + report.words);
+    }
+    return fail(ErrorKind::kBusy, "a hubfs is already mounted on " + path + "; unmount it first with: hubfs umount " + path);
+  }
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) {
     if (errno == ENOENT) return fail(ErrorKind::kNotFound, "the mountpoint " + path + " does not exist; make it with: mkdir -p " + path);
     return fail_errno("mountpoint " + path);
   }
   if (!S_ISDIR(st.st_mode)) return fail(ErrorKind::kInvalid, "the mountpoint " + path + " is not a directory");
-  if (is_hubfs_mountpoint(path)) {
-    // The kernel may answer stat from memory although the daemon is dead; opening its status asks the daemon.
-    const int probe = ::open((path + "/.hubfs/status.json").c_str(), O_RDONLY | O_CLOEXEC);
-    const bool refused = probe < 0 && (errno == EACCES || errno == EPERM || errno == ENOENT);
-    if (probe < 0 && !refused) {
-      if (auto detached = unmount(path, true); !detached) return detached;
-      return prepare_mountpoint(path);
-    }
-    if (probe >= 0) ::close(probe);
-    return fail(ErrorKind::kBusy, "a hubfs is already mounted on " + path + "; unmount it first with: hubfs umount " + path);
-  }
   DIR* dir = ::opendir(path.c_str());
   if (dir == nullptr) return fail_errno("mountpoint " + path);
   bool empty = true;

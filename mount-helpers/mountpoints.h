@@ -11,9 +11,9 @@
 
 namespace hubfs {
 
-/// Mountpoints of hubfs, as the kernel spells them.
+/// Mountpoints of hubfs, as the kernel spells them; not those that something else is mounted over.
 std::vector<std::string> hubfs_mountpoints();
-/// Whether something (and whether a hubfs) is mounted on exactly this path.
+/// Whether something (and whether, on top, a hubfs) is mounted on exactly this path.
 bool is_mountpoint(const std::string& path);
 bool is_hubfs_mountpoint(const std::string& path);
 
@@ -24,7 +24,7 @@ struct MountAbove {
 };
 std::optional<MountAbove> mount_above(const std::string& path);
 
-/// The absolute path of a mountpoint, without touching a dead mount on it.
+/// The absolute path of a mountpoint, without touching the mount on it, which may be dead or hang.
 std::string absolute_path(const std::string& path);
 
 /// Sees to it that something can be mounted there: an existing, empty directory; a dead daemon's mount is detached first.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "mount-helpers/commands.h"
+#include "mount-helpers/daemon_report.h"
 #include "mount-helpers/mountpoints.h"
 
 namespace hubfs {
@@ -29,6 +29,16 @@ void print_status(const nlohmann::json& status) {
   if (const std::string error = status.value("last_error", ""); !error.empty()) std::printf("  last error   %s\n", error.c_str());
 }
 
+const char* state_name(DaemonReport::State state) {
+  switch (state) {
+    case DaemonReport::State::kDead: return "dead";
+    case DaemonReport::State::kSilent: return "silent";
+    case DaemonReport::State::kAnswers:
+    case DaemonReport::State::kUnknown: return "unknown";
+  }
+  return "";
+}
+
 }  // namespace
 
 int status_command(const std::string& mountpoint, bool json) {
@@ -40,11 +50,12 @@ int status_command(const std::string& mountpoint, bool json) {
   }
   nlohmann::json all = nlohmann::json::array();
   for (const std::string& point : points) {
-    std::ifstream file(point + "/.hubfs/status.json");
-    auto status = nlohmann::json::parse(file, nullptr, false);
+    const DaemonReport report = ask_daemon(point);
+    auto status = nlohmann::json::parse(report.text, nullptr, false);
     if (!status.is_object()) {
-      status = {{"mountpoint", point}, {"error", "the daemon does not answer; `hubfs mount` on it recovers it"}};
-      if (!json) std::printf("%s\n  dead: the daemon does not answer; `hubfs mount` on it recovers it\n", point.c_str());
+      const std::string words = report.words.empty() ? "its status cannot be read" : report.words;
+      status = {{"mountpoint", point}, {"state", state_name(report.state)}, {"error", words}};
+      if (!json) std::printf("%s\n  %s: %s\n", point.c_str(), state_name(report.state), words.c_str());
     } else if (!json) {
       print_status(status);
     }

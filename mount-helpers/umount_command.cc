@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "mount-helpers/commands.h"
+#include "mount-helpers/daemon_report.h"
 #include "mount-helpers/mountpoints.h"
 
 namespace hubfs {
@@ -15,8 +16,7 @@ namespace hubfs {
 namespace {
 
 pid_t daemon_of(const std::string& mountpoint) {
-  std::ifstream file(mountpoint + "/.hubfs/status.json");
-  const auto status = nlohmann::json::parse(file, nullptr, false);
+  const auto status = nlohmann::json::parse(ask_daemon(mountpoint).text, nullptr, false);
   return status.is_object() ? status.value("pid", 0) : 0;
 }
 
@@ -41,9 +41,10 @@ int umount_command(const std::string& mountpoint, bool lazy) {
   if (!is_hubfs_mountpoint(path)) {
     return complain(is_mountpoint(path) ? path + " is not a hubfs" : "no hubfs is mounted on " + path);
   }
-  const pid_t daemon = daemon_of(path);
+  // A lazy one is for daemons that may not answer, too.
+  const pid_t daemon = lazy ? 0 : daemon_of(path);
   if (auto done = unmount(path, lazy); !done) return complain(done.error().message);
-  if (!lazy) wait_for_end(daemon);
+  wait_for_end(daemon);
   return 0;
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/permissions.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "tests/support/temp_cache.h"
 
@@ -87,6 +89,24 @@ TEST(Permissions, FoldersOfTheRepoAreOnTheWayOfAFile) {
   EXPECT_EQ(file_mode(0644, kOpen, {owned(0755), owned(0700)}), 0600U);
   EXPECT_EQ(file_mode(0644, kOpen, {owned(0750), owned(0755)}), 0640U);
   EXPECT_EQ(file_mode(0644, kOpen, {owned(0700, 0, 0)}), 0200U);
+}
+
+TEST(Permissions, ClassWhoseBytesAreAnothersGetsWhatAllHave) {
+  struct Case {
+    uid_t uid;
+    gid_t gid;
+    mode_t mode;
+    mode_t shown;
+  };
+  const Case cases[] = {
+      {7, kGroup, 0600, 0200}, {7, kGroup, 0640, 0240}, {7, kGroup, 0644, 0644}, {7, kGroup, 0604, 0204},
+      {kUser, 8, 0640, 0600},  {kUser, 8, 0644, 0644},  {kUser, 8, 0604, 0600},  {kUser, 8, 0440, 0600},
+      {7, 8, 0640, 0200},      {7, 8, 0644, 0644},      {7, 8, 0664, 0644},
+  };
+  for (const Case& c : cases) {
+    EXPECT_EQ(file_permission(kUser, kGroup, owned(c.mode, c.uid, c.gid), {}, kOpen, {}).mode, c.shown)
+        << std::oct << c.mode << " of " << std::dec << c.uid << ":" << c.gid;
+  }
 }
 
 TEST(Permissions, RootGoesEverywhere) {
@@ -176,6 +196,20 @@ TEST(Permissions, WayHasEveryFolderFromTheTop) {
   EXPECT_EQ(way.steps.back().mode & 0777U, 0710U);
   EXPECT_EQ(way.steps[way.steps.size() - 2].mode & 0777U, 0751U);
   EXPECT_EQ(way_to("/").steps.size(), 1U);
+}
+
+TEST(Permissions, WayToAnOpenFolderFollowsIt) {
+  test::TempCache cache;
+  cache.make_dir("closed");
+  cache.chmod("closed", 0700);
+  cache.make_dir("sub");
+  const int fd = ::open((cache.path() + "/sub").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
+  EXPECT_EQ(way_to_open(fd), way_to(cache.path() + "/sub"));
+  ASSERT_EQ(::rename((cache.path() + "/sub").c_str(), (cache.path() + "/closed/sub").c_str()), 0);
+  EXPECT_EQ(way_to_open(fd), way_to(cache.path() + "/closed/sub"));
+  cache.remove("closed/sub");
+  EXPECT_EQ(way_to_open(fd), std::nullopt);
+  ::close(fd);
 }
 
 TEST(Permissions, StepThatCannotBeReadIsClosed) {

@@ -123,9 +123,17 @@ TEST_F(MountOptionWords, WordsOfFstabAreForOthers) {
 TEST_F(MountOptionWords, WordsOfLibfuseAreHandedOnInTheirOrder) {
   EXPECT_THAT(parse({"nosuid,max_read=65536,ro,allow_root", "fsname=mine,subtype=x,auto_unmount"}).fuse_options,
               ElementsAre("nosuid", "max_read=65536", "allow_root", "fsname=mine", "subtype=x", "auto_unmount"));
-  for (const char* word : {"dev", "nodev", "suid", "exec", "noexec", "atime", "noatime", "diratime", "nodiratime",
-                           "relatime", "norelatime", "strictatime", "sync", "async", "dirsync", "context=a"}) {
+  for (const char* word :
+       {"dev", "nodev", "suid", "exec", "noexec", "noatime", "sync", "async", "dirsync", "context=a"}) {
     EXPECT_THAT(parse({word}).fuse_options, ElementsAre(word));
+  }
+}
+
+TEST_F(MountOptionWords, WordsOfFstabThatLibfuseDoesNotKnowAreLeftOut) {
+  for (const char* word :
+       {"atime", "diratime", "nodiratime", "relatime", "norelatime", "strictatime", "nostrictatime", "lazytime",
+        "nolazytime", "iversion", "noiversion", "mand", "nomand", "silent", "loud", "symfollow", "nosymfollow"}) {
+    EXPECT_THAT(parse({word}).fuse_options, IsEmpty()) << word;
   }
 }
 

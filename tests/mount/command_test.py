@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 
-from hubfs_mount import HUBFS, Cache, MountTest, errno_of, is_mounted, main, run, wait_until
+from hubfs_mount import HUBFS, NOBODY, Cache, MountTest, errno_of, is_mounted, main, run, wait_until
 
 CONFIG = json.dumps({"model_type": "llama"})
 
@@ -132,6 +132,76 @@ class CommandTest(MountTest):
         self.assertIn(str(self.cache.root), text)
         self.assertNotEqual(self.hubfs("status", self.folder).returncode, 0)
 
+    def test_a_stopped_daemon_stops_no_command(self):
+        mounted = self.mount()
+        os.kill(mounted.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, mounted.pid, signal.SIGCONT)
+        for args in (("status",), ("status", mounted.point), ("status", "--json")):
+            done = self.hubfs(*args, timeout=8)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertIn("silent", done.stdout)
+            self.assertIn("does not answer", done.stdout)
+        done = self.hubfs("mount", "--cache", self.cache.root, mounted.point, timeout=8)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("does not answer", done.stderr)
+        start = time.monotonic()
+        done = self.hubfs("umount", "-l", mounted.point, timeout=8)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertLess(time.monotonic() - start, 1)
+        self.assertFalse(is_mounted(mounted.point))
+
+    def test_umount_of_a_stopped_daemon(self):
+        mounted = self.mount()
+        os.kill(mounted.pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, mounted.pid, signal.SIGCONT)
+        done = self.hubfs("umount", mounted.point, timeout=8)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertFalse(is_mounted(mounted.point))
+
+    def test_another_users_mount_is_not_dead(self):
+        program = self.folder / "hubfs"
+        shutil.copy(os.path.realpath(HUBFS), program)
+        program.chmod(0o755)
+        mounted = self.mount()
+        user = ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", program)
+        done = run(*user, "status", mounted.point)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertNotIn("dead", done.stdout)
+        self.assertIn("another user's", done.stdout)
+        done = run(*user, "mount", "--cache", self.folder / "theirs", mounted.point)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertTrue(is_mounted(mounted.point))
+        self.assertTrue((mounted / "models/llama/tiny").exists())
+
+    def test_a_device_that_may_not_be_opened_is_no_missing_module(self):
+        program, device, theirs = self.folder / "hubfs", self.folder / "device", self.folder / "theirs"
+        shutil.copy(os.path.realpath(HUBFS), program)
+        program.chmod(0o755)
+        device.touch(mode=0o600)
+        os.chown(self.point, NOBODY, NOBODY)
+        theirs.mkdir()
+        os.chown(theirs, NOBODY, NOBODY)
+        done = run("unshare", "-m", "sh", "-c", 'mount --bind "$1" /dev/fuse && shift && exec "$@"', "sh", device,
+                   "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
+                   program, "mount", "--cache", theirs / "cache", self.point)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("cannot open /dev/fuse (Permission denied)", done.stderr)
+        self.assertNotIn("modprobe", done.stderr.splitlines()[-1])
+
+    def test_a_cache_whose_path_looks_like_options(self):
+        for name in ("a,b", "a\\b", "a\\,ro", "allow_other,x", "a b", "a%s"):
+            with self.subTest(name):
+                cache = Cache(self.folder / name)
+                cache.add("meta/tiny", {"config.json": CONFIG})
+                mounted = self.mount(cache)
+                self.assertEqual(self.names(mounted / "models/llama"), ["tiny"])
+                with open("/proc/self/mountinfo") as table:
+                    line = next(line for line in table if line.split()[4] == str(mounted.point))
+                source = line.split(" - ")[1].split()[1]
+                self.assertEqual(source.encode().decode("unicode_escape"), str(cache.root))
+                self.assertNotIn("allow_other", line.split(" - ")[1].split()[2])
+                self.assertEqual(mounted.unmount(), "")
+
     def test_ls(self):
         self.cache.add("org/data", {"a.txt": "x"}, repo_type="dataset")
         done = self.hubfs("ls", "--json", "--cache", self.cache.root)
@@ -224,6 +294,24 @@ class CommandTest(MountTest):
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertEqual((self.point / "models/llama/tiny/config.json").read_text(), CONFIG)
         self.assertEqual(self.hubfs("umount", self.point).returncode, 0)
+
+    def test_none_stands_for_the_default_cache(self):
+        helper = self.folder / "mount.hubfs"
+        helper.symlink_to(os.path.realpath(HUBFS))
+        done = run(helper, "none", self.point, "-o", "offline", env={**os.environ, "HF_HUB_CACHE": str(self.cache.root)})
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual((self.point / "models/llama/tiny/config.json").read_text(), CONFIG)
+        self.assertEqual(self.hubfs("umount", self.point).returncode, 0)
+
+    def test_options_of_fstab(self):
+        words = ("atime,noatime,diratime,nodiratime,relatime,norelatime,strictatime,nostrictatime,lazytime,nolazytime,silent,loud,"
+                 "symfollow,nosymfollow,iversion,noiversion,mand,nomand,dev,nodev,suid,nosuid,exec,noexec,sync,async,dirsync,rw,ro,"
+                 "defaults,auto,noauto,user,nouser,users,nofail,_netdev,owner,group,x-systemd.automount,comment=x")
+        for word in words.split(","):
+            with self.subTest(word):
+                mounted = self.mount(options=word)
+                self.assertTrue((mounted / "models/llama/tiny/config.json").exists())
+                self.assertEqual(mounted.unmount(), "")
 
     def test_mount_t_hubfs(self):
         helpers = ["/sbin/mount.hubfs", "/sbin/mount.fuse.hubfs"]
