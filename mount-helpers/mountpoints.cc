@@ -67,16 +67,6 @@ std::optional<MountAbove> mount_above(const std::string& path) {
   return found;
 }
 
-std::optional<MountAbove> mount_above(const std::string& path) {
-  std::optional<MountAbove> found;
-  for (const MountLine& mount : read_mounts()) {
-    const bool above = mount.point == "/" || mount.point == path || path.starts_with(mount.point + "/");
-    if (!above || (found && mount.point.size() < found->point.size())) continue;
-    found = MountAbove{mount.point, is_hubfs_type(mount.type)};
-  }
-  return found;
-}
-
 std::string absolute_path(const std::string& path) {
   std::filesystem::path full = std::filesystem::path(path).lexically_normal();
   std::error_code ignored;
