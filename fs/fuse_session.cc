@@ -139,7 +139,10 @@ bool built_with_passthrough() {
 
 FuseSession::~FuseSession() {
   unmount();
-  if (session_ != nullptr) fuse_session_destroy(session_);
+  if (session_ == nullptr) return;
+  // With the kernel's end closed this unmounts nothing; libfuse gives the name of the mountpoint back nowhere else.
+  if (has_ended()) fuse_session_unmount(session_);
+  fuse_session_destroy(session_);
 }
 
 Status FuseSession::mount(FuseContext& context, const MountOptions& options) {
@@ -184,10 +187,14 @@ Status FuseSession::serve(std::function<void()> ready) {
   return {};
 }
 
+bool FuseSession::has_ended() const {
+  pollfd device{fuse_session_fd(session_), 0, 0};
+  return ::poll(&device, 1, 0) > 0 && (device.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
+}
+
 bool FuseSession::is_ours() const {
   // A session that the kernel has ended has no mount any more; its path, and even its mount id, may be another's by now.
-  pollfd device{fuse_session_fd(session_), 0, 0};
-  if (::poll(&device, 1, 0) > 0 && (device.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) return false;
+  if (has_ended()) return false;
   const auto top = top_mount(mountpoint_);
   return entry_ && top && top->id == entry_->id && top->device == entry_->device;
 }

@@ -45,6 +45,8 @@ class FuseSession : public KernelCaches {
 
   fuse_session* session_ = nullptr;
   FuseContext* context_ = nullptr;
+  /// Whether the kernel has closed its end.
+  [[nodiscard]] bool has_ended() const;
   /// Whether what is mounted on the path now is this session.
   [[nodiscard]] bool is_ours() const;
 

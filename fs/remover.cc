@@ -26,8 +26,15 @@ struct RootPlan {
   RemovalPlan plan;
 };
 
-Status check_all(const std::vector<RootPlan>& plans, const Caller& caller) {
+// `first`: the root whose rights count where no root has anything of it.
+Status check_all(const CacheRoot& first, const RepoKey& key, const std::vector<RootPlan>& plans, const Caller& caller) {
+  const auto is_empty = [](const RootPlan& item) { return item.plan.removes_nothing(); };
+  if (std::all_of(plans.begin(), plans.end(), is_empty)) {
+    const RemovalPlan nothing{.key = key, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
+    return check_removal(first, nothing, caller);
+  }
   for (const RootPlan& item : plans) {
+    if (is_empty(item)) continue;
     if (auto allowed = check_removal(*item.root, item.plan, caller); !allowed) return allowed;
   }
   return {};
@@ -36,11 +43,12 @@ Status check_all(const std::vector<RootPlan>& plans, const Caller& caller) {
 // hubfs's own downloads hold the same locks as another process's would: they are ended once nothing else stands against
 // the removal, and then the locks are looked at again. A removal that is refused otherwise ends no download.
 template <typename EndOwn>
-Status check_ending_own(const std::vector<RootPlan>& plans, const Caller& caller, EndOwn end_own) {
-  const Status first = check_all(plans, caller);
-  if (!first && first.error().kind != ErrorKind::kBusy) return first;
+Status check_ending_own(const CacheRoot& first, const RepoKey& key, const std::vector<RootPlan>& plans, const Caller& caller,
+                        EndOwn end_own) {
+  const Status allowed = check_all(first, key, plans, caller);
+  if (!allowed && allowed.error().kind != ErrorKind::kBusy) return allowed;
   end_own();
-  return check_all(plans, caller);
+  return check_all(first, key, plans, caller);
 }
 
 const std::optional<Target>* as_target(const Lookup& found) { return std::get_if<std::optional<Target>>(&found); }
@@ -161,7 +169,7 @@ Status Remover::unlink(const DirSpec& dir, const std::string& name, const Caller
   const auto end_own = [&] {
     if (file->etag) engine_.forget_blob(key, *file->etag);
   };
-  if (auto allowed = check_ending_own(plans, caller, end_own); !allowed) return allowed;
+  if (auto allowed = check_ending_own(*view_.library().roots().front(), key, plans, caller, end_own); !allowed) return allowed;
   if (file->etag) remove_partial(*view_.library().roots().front(), key, *file->etag);
   // Hidden first: a program that lists again in between must not see the name come back as "not downloaded".
   for (const RevisionTreePtr& each : trees) view_.memory().hide(key, each->commit(), text);
@@ -238,7 +246,7 @@ Status Remover::remove_folder(const DirSpec& folder, const Caller& caller) {
     }
     plans.push_back({copy.root, std::move(plan)});
   }
-  if (auto allowed = check_all(plans, caller); !allowed) return allowed;
+  if (auto allowed = check_all(*view_.library().roots().front(), key, plans, caller); !allowed) return allowed;
   for (const RootPlan& item : plans) {
     for (const RemovalPlan::Entry& entry : item.plan.entries) remove_empty_snapshot_folder(*item.root, key, entry.commit, entry.path);
   }
@@ -261,7 +269,7 @@ Status Remover::remove_repo(const RepoKey& key, const Caller& caller) {
       return std::unexpected(plan.error());
     }
   }
-  if (auto allowed = check_ending_own(plans, caller, [&] { engine_.forget_repo(key); }); !allowed) return allowed;
+  if (auto allowed = check_ending_own(*view_.library().roots().front(), key, plans, caller, [&] { engine_.forget_repo(key); }); !allowed) return allowed;
   for (const RootPlan& item : plans) {
     auto ticket = apply_detach(*item.root, item.plan);
     if (!ticket) return std::unexpected(ticket.error());
@@ -298,7 +306,7 @@ Status Remover::remove_commit(const RepoKey& key, const CommitHash& commit, cons
       if (const auto id = BlobId::parse(etag); id && partial.info.commit == commit) partials.push_back(*id);
     }
   }
-  if (auto allowed = check_ending_own(plans, caller, [&] { engine_.forget_commit(key, commit); }); !allowed) return allowed;
+  if (auto allowed = check_ending_own(*view_.library().roots().front(), key, plans, caller, [&] { engine_.forget_commit(key, commit); }); !allowed) return allowed;
   for (const BlobId& etag : partials) remove_partial(*view_.library().roots().front(), key, etag);
   for (const RootPlan& item : plans) {
     if (auto done = apply_removal(*item.root, item.plan); !done) return done;

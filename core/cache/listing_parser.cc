@@ -117,12 +117,12 @@ bool ListingParser::field(ValueKind kind, std::uint64_t number, std::string* tex
   const ValueKind wanted = is_size ? ValueKind::kNumber : ValueKind::kText;
   if (kind != wanted && !(optional && kind == ValueKind::kNull)) return refuse("\"" + path_ + "\": bad " + field_);
   const auto size = kind == ValueKind::kNumber ? std::optional(number) : std::nullopt;
-  auto words = kind == ValueKind::kText ? std::optional(*text) : std::nullopt;
+  const auto words = kind == ValueKind::kText ? std::optional(*text) : std::nullopt;
   if (field_ == "size") fields_.size = size;
   if (field_ == "lfs_size") fields_.lfs_size = size;
-  if (field_ == "blob_id") fields_.blob_id = std::move(words);
-  if (field_ == "lfs_sha256") fields_.lfs_sha256 = std::move(words);
-  if (field_ == "xet_hash") fields_.xet_hash = std::move(words);
+  if (field_ == "blob_id") fields_.blob_id = words;
+  if (field_ == "lfs_sha256") fields_.lfs_sha256 = words;
+  if (field_ == "xet_hash") fields_.xet_hash = words;
   return true;
 }
 

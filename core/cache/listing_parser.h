@@ -22,9 +22,9 @@ class ListingParser : public nlohmann::json_sax<nlohmann::json> {
   bool null() override;
   bool boolean(bool value) override;
   bool number_integer(number_integer_t value) override;
-  bool number_unsigned(number_unsigned_t value) override;
+  bool number_unsigned(number_unsigned_t number) override;
   bool number_float(number_float_t value, const string_t& text) override;
-  bool string(string_t& value) override;
+  bool string(string_t& text) override;
   bool binary(binary_t& value) override;
   bool start_object(std::size_t elements) override;
   bool key(string_t& name) override;

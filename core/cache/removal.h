@@ -41,6 +41,8 @@ struct RemovalPlan {
   std::vector<Entry> entries;  ///< single snapshot entries
   std::vector<BlobId> blobs;   ///< that nothing else needs as far as the plan saw
   std::uint64_t bytes = 0;     ///< physical bytes that will be given back (st_blocks * 512)
+
+  bool removes_nothing() const { return !whole_repo && refs.empty() && snapshots.empty() && entries.empty() && blobs.empty(); }
 };
 
 /// The repo with all its revisions. kNotFound when the folder is not there.
@@ -54,7 +56,8 @@ Result<RemovalPlan> plan_file_removal(const CacheRoot& root, const RepoKey& key,
                                       const RelPath& path, BlobUses* uses = nullptr);
 
 /// kAccessDenied when the caller could not do this in the cache itself, or the root cannot be written; kBusy when
-/// another process holds the lock of a blob that would go. Nothing is changed.
+/// another process holds the lock of a blob that would go. A plan that removes nothing is for names that are only shown:
+/// it asks for the rights in the repo's folder, or in the root where there is none. Nothing is changed.
 Status check_removal(const CacheRoot& root, const RemovalPlan& plan, const Caller& caller);
 
 /// Carries the plan out. A blob that came into use again, or whose lock another process holds, is kept without an

@@ -42,6 +42,13 @@ NamesByFolder names_that_go(const RemovalPlan& plan) {
   return names;
 }
 
+// Nothing on disk goes, only a name that is shown: that takes the rights in the repo's folder, or in the root where there is
+// none.
+NamesByFolder where_it_would_be(const CacheRoot& root, const RepoKey& key) {
+  const std::string folder = layout::repo_folder(key);
+  return {{lstat_at(root.fd(), folder) ? folder : ".", {}}};
+}
+
 bool has_rights(const struct stat& folder, const Caller& caller) {
   if (caller.uid == 0) return true;
   mode_t rights = folder.st_mode;
@@ -124,7 +131,7 @@ Status check_locks(const CacheRoot& root, const RemovalPlan& plan) {
 }  // namespace
 
 Status check_removal(const CacheRoot& root, const RemovalPlan& plan, const Caller& caller) {
-  for (const auto& [folder, names] : names_that_go(plan)) {
+  for (const auto& [folder, names] : plan.removes_nothing() ? where_it_would_be(root, plan.key) : names_that_go(plan)) {
     if (auto allowed = check_folder(root, folder, names, caller); !allowed) return allowed;
   }
   if (plan.whole_repo) {

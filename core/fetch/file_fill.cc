@@ -137,8 +137,8 @@ void FileFill::note_read(ByteRange range) {
 void FileFill::closed() {
   open_ = false;
   if (stage_ != Stage::kFilling) return;
-  // Whoever opened it anew meanwhile is among the waiting.
-  if (!readers_.any()) transfers_.cancel_less_urgent_than(Urgency::kDemand);
+  // Whoever opened it anew meanwhile is among the waiting. What a fill wants anyway goes on: ending a request throws away
+  // what is in its connection.
   if (!readers_.any() && !filling_) transfers_.cancel_all();
   schedule();
 }

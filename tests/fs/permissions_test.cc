@@ -50,8 +50,18 @@ TEST(Permissions, FileShowsTheReadBitsOfTheBlobAndOwnerWrite) {
   EXPECT_EQ(file_mode(04775, kOpen), 0644U);
   EXPECT_EQ(file_mode(0666, kOpen), 0644U);
   EXPECT_EQ(file_mode(0000, kOpen), 0200U);
-  EXPECT_EQ(file_permission(7, 8, owned(0644), {}, kOpen, {}).uid, 7U);
-  EXPECT_EQ(file_permission(7, 8, owned(0644), {}, kOpen, {}).gid, 8U);
+  EXPECT_EQ(file_permission(7, 8, owned(S_IFREG | 0644, 7, 8), {}, kOpen, {}).uid, 7U);
+  EXPECT_EQ(file_permission(7, 8, owned(S_IFREG | 0644, 7, 8), {}, kOpen, {}).gid, 8U);
+}
+
+TEST(Permissions, BytesOfAnotherOwnerOrGroupShowWhatEverybodyHas) {
+  const auto shown = [](mode_t mode, uid_t uid, gid_t gid) {
+    return file_permission(kUser, kGroup, owned(S_IFREG | mode, uid, gid), {}, kOpen, {}).mode & kRead;
+  };
+  EXPECT_EQ(shown(0600, kUser + 1, kGroup), 0U);
+  EXPECT_EQ(shown(0640, kUser + 1, kGroup), 0040U);
+  EXPECT_EQ(shown(0640, kUser, kGroup + 1), 0400U);
+  EXPECT_EQ(shown(0644, kUser + 1, kGroup + 1), 0444U);
 }
 
 struct WayCase {
@@ -102,7 +112,7 @@ TEST(Permissions, ClassWhoseBytesAreAnothersGetsWhatAllHave) {
 TEST(Permissions, RootGoesEverywhere) {
   const Way closed{{{kUser, kGroup, 0000}}};
   EXPECT_EQ(folder_permission(owned(0755, 0, 0), closed, {}).mode, 0700U);
-  EXPECT_EQ(file_permission(0, 0, owned(0644, 0, 0), {}, closed, {}).mode, 0600U);
+  EXPECT_EQ(file_permission(0, 0, owned(S_IFREG | 0644, 0, 0), {}, closed, {}).mode, 0600U);
 }
 
 TEST(Permissions, StickyStaysWhateverTheWay) { EXPECT_EQ(folder_mode(01777, {{{0, 0, 0700}}}), 01000U); }

@@ -91,8 +91,8 @@ TEST_F(CachedTrees, WaysAreThoseOfTheRootsInOrder) {
   second.chmod("", 0701);
   start({}, {&cache, &second});
   ASSERT_EQ(trees().ways()->size(), 2U);
-  EXPECT_EQ(trees().ways()->at(0).steps.back().mode & 0777U, 0710U);
-  EXPECT_EQ(trees().ways()->at(1).steps.back().mode & 0777U, 0701U);
+  EXPECT_EQ((*trees().ways())[0].steps.back().mode & 0777U, 0710U);
+  EXPECT_EQ((*trees().ways())[1].steps.back().mode & 0777U, 0701U);
 }
 
 TEST_F(CachedTrees, OtherWaysMakeOtherTrees) {

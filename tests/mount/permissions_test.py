@@ -126,6 +126,15 @@ class PermissionsTest(MountTest):
         info = os.stat(mount / "models/llama/tiny/open.bin")
         self.assertEqual((info.st_uid, info.st_gid, stat.S_IMODE(info.st_mode) & 0o077), (4321, 5432, 0))
 
+    def test_a_shown_owner_gets_no_rights_by_it(self):
+        mount = self.mount(options=f"allow_other,uid={NOBODY}")
+        model = mount / "models/llama/tiny"
+        for name in ("open.bin", "far.bin"):
+            self.denied(errno.EACCES, lambda name=name: os.unlink(model / name))
+            self.assertTrue((model / name).exists(), name)
+        self.denied(errno.EACCES, lambda: os.rmdir(model))
+        self.assertTrue(self.cache.repo("meta/tiny").exists())
+
     def test_read_only_mount(self):
         mount = self.mount(options="ro")
         self.assertErrno(errno.EROFS, os.unlink, mount / "models/llama/tiny/open.bin")

@@ -139,6 +139,21 @@ TEST_F(Check, DownloadIntoTheCommitIsKnownByItsListing) {
   EXPECT_EQ(verdict(plan_commit_removal(cache.root(), key, b), owner), kAllowed);
 }
 
+TEST_F(Check, NamesThatAreOnlyShownTakeTheRightsOfTheRepoOrTheRoot) {
+  RemovalPlan nothing = *file_plan();
+  nothing.entries.clear();
+  nothing.blobs.clear();
+  ASSERT_TRUE(nothing.removes_nothing());
+  EXPECT_EQ(verdict(nothing, owner), kAllowed);
+  EXPECT_EQ(verdict(nothing, stranger), ErrorKind::kAccessDenied);
+  cache.chmod(kFolder, 0777);
+  EXPECT_EQ(verdict(nothing, stranger), kAllowed);
+  cache.remove(kFolder);
+  EXPECT_EQ(verdict(nothing, stranger), ErrorKind::kAccessDenied);
+  cache.chmod("", 0777);
+  EXPECT_EQ(verdict(nothing, stranger), kAllowed);
+}
+
 TEST_F(Check, ChangesNothing) {
   static_cast<void>(cache.root());
   const auto before = cache.names();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The engine beside others on one cache: another engine, another client, and what those leave behind.
+#include <fcntl.h>
+#include <unistd.h>
 #include <utime.h>
 
 #include <filesystem>
@@ -70,6 +72,27 @@ TEST_F(EngineSharingTest, TwoEnginesOneDownload) {
   EXPECT_EQ(published(target), content->slice(0, content->size()));
   EXPECT_TRUE(partials().empty());
   EXPECT_LE(file_bytes(), content->size() + content->size() / 100 + 4 * kMiB) << "one fills; the other asks for what it reads";
+}
+
+// A power cut: the journal was written, what it speaks of was not.
+TEST_F(EngineSharingTest, WhatAPowerCutTookIsFoundBeforeAnythingIsPublished) {
+  hub.set_rate(20 * kMiB);
+  {
+    const auto engine = start();
+    (*engine)->fetch_all(target, [](const Status&) {});
+    ASSERT_TRUE(eventually([&] { return file_bytes() > 20 * kMiB; }));
+  }
+  hub.set_rate(0);
+  const auto before = list_partials(cache.root(), target.key);
+  ASSERT_EQ(before.size(), 1U);
+  ASSERT_GT(before.begin()->second.present_bytes, 8 * kMiB);
+  const std::string data = cache.root().state_path() + "/" + state::partial_data(target.key, target.etag);
+  const int fd = ::open(data.c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_EQ(::fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(kMiB), static_cast<off_t>(4 * kMiB)), 0);
+  ::close(fd);
+  const auto engine = start();
+  ASSERT_TRUE(engine->fetch_all(target));
+  EXPECT_EQ(published(target), content->slice(0, content->size()));
 }
 
 TEST_F(EngineSharingTest, PartialsThatNobodyUsedForLongGo) {

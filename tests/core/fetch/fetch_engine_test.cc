@@ -3,6 +3,7 @@
 
 #include <sys/statvfs.h>
 
+#include <cstdio>
 #include <future>
 #include <thread>
 
@@ -55,15 +56,27 @@ TEST_F(EngineTest, ReadingASafetensorsHeaderBringsLittleMoreThanIt) {
 TEST_F(EngineTest, ReadingInSequenceFillsTheRestAlsoWhenTheFileIsClosed) {
   const ContentPtr content = Content::synthetic(60 * kMiB, 3);
   const FetchTarget target = serve("big.bin", content);
+  hub.set_rate(10 * kMiB);
   const auto engine = start();
   {
     const auto file = engine->open(target);
     ASSERT_TRUE(file);
     for (std::uint64_t at = 0; at < 10 * kMiB; at += kMiB) ASSERT_EQ(*engine->read(*file, at, kMiB), content->slice(at, kMiB));
+    EXPECT_FALSE(is_published(target));
     (*engine)->close(*file);
   }
   ASSERT_TRUE(eventually([&] { return is_published(target); }));
   EXPECT_LE(file_bytes(), content->size() + content->size() / 100);
+  // Closing ends no request of the fill: what it had in its connection would be asked for again.
+  std::uint64_t asked = 0;
+  for (const auto& entry : hub.log()) {
+    unsigned long long first = 0;
+    unsigned long long last = 0;
+    if (entry.origin != hubfs::testing::OriginKind::kCdn) continue;
+    ASSERT_EQ(std::sscanf(entry.range.c_str(), "bytes=%llu-%llu", &first, &last), 2) << entry.range;
+    asked += last + 1 - first;
+  }
+  EXPECT_EQ(asked, content->size());
 }
 
 TEST_F(EngineTest, NeverMeansNever) {
