@@ -14,6 +14,7 @@
 #include <optional>
 #include <thread>
 
+#include "core/base/error.h"
 #include "core/base/unique_fd.h"
 
 namespace hubfs {
@@ -74,7 +75,7 @@ DaemonReport report_of(const std::string& answer) {
   if (err == EACCES) {
     return {DaemonReport::State::kUnknown, {}, "cannot be asked (Permission denied): it is another user's mount"};
   }
-  return {DaemonReport::State::kUnknown, {}, std::string("cannot be asked (") + std::strerror(err) + ")"};
+  return {DaemonReport::State::kUnknown, {}, fail_errno("cannot be asked", err).error().message};
 }
 
 }  // namespace
@@ -82,7 +83,7 @@ DaemonReport report_of(const std::string& answer) {
 DaemonReport ask_daemon(const std::string& mountpoint) {
   const auto unasked = [](const char* call) {
     return DaemonReport{
-        DaemonReport::State::kUnknown, {}, std::string("cannot be asked (") + call + ": " + std::strerror(errno) + ")"};
+        DaemonReport::State::kUnknown, {}, fail_errno(std::string("cannot be asked: ") + call).error().message};
   };
   std::array<int, 2> ends{};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return unasked("pipe");

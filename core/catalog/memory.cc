@@ -32,10 +32,10 @@ std::uint64_t version_of(int dir_fd, const char* file) {
 
 // What removals go by: hidden files and pins.
 void note_differences(const RememberedRepos& now, const RememberedRepos& before, std::set<std::string>& into) {
-  static const RememberedRepo kNothing;
+  static const RememberedRepo nothing;
   const auto find = [](const RememberedRepos& repos, const std::string& key) -> const RememberedRepo& {
     const auto it = repos.find(key);
-    return it == repos.end() ? kNothing : it->second;
+    return it == repos.end() ? nothing : it->second;
   };
   const auto compare = [&](const RememberedRepos& all) {
     for (const auto& [key, repo] : all) {
