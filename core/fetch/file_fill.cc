@@ -34,10 +34,6 @@ FileFill::FileFill(FillWorld& world, FetchFilePtr file, bool second_try)
       retry_at_(last_byte_),
       looked_for_blob_(last_byte_) {}
 
-FileFill::~FileFill() {
-  if (timer_ != 0) world_.loop.cancel_timer(timer_);
-}
-
 std::string FileFill::name() const { return target().key.text() + "/" + target().path.text(); }
 
 // `step` runs on the pool; what it returns runs on the loop afterwards.

@@ -25,7 +25,6 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
  public:
   /// `second_try`: the first one's bytes were wrong.
   FileFill(FillWorld& world, FetchFilePtr file, bool second_try);
-  ~FileFill() override;
 
   void begin();
   /// `done` when the first answer's status is known to be good, or something is here.

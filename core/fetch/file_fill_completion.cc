@@ -3,6 +3,8 @@
 // What follows when all is here: the hash, publication; and every way in which a fill ends.
 #include <algorithm>
 
+#include <utility>
+
 #include "core/base/log.h"
 #include "core/fetch/file_fill.h"
 
@@ -90,10 +92,12 @@ void FileFill::fail_all(const Error& error) {
   readers_.answer_all(*file_, std::unexpected(error));
 }
 
-// What every end has in common; readers are answered afterwards.
+// What every end has in common; readers are answered afterwards. What is left of the fill may outlive its world, inside a
+// function that was posted.
 void FileFill::end() {
   stage_ = Stage::kDone;
   over_ = true;
+  world_.loop.cancel_timer(std::exchange(timer_, 0));
   transfers_.cancel_all();
   lock_.release();
   if (partial_ && file_->phase() != FetchFile::Phase::kComplete) {
