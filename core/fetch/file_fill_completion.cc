@@ -2,7 +2,6 @@
 //
 // What follows when all is here: the hash, publication; and every way in which a fill ends.
 #include <algorithm>
-
 #include <utility>
 
 #include "core/base/log.h"
