@@ -48,7 +48,7 @@ void reply_error(fuse_req_t request, const char* operation, const Error& error) 
   fuse_reply_err(request, errno_of(error));
 }
 
-void ask_hub(FuseContext& context, const Need& need, std::function<void(std::optional<Error>)> then) {
+void ask_hub(FuseContext& context, const Need& need, const std::function<void(std::optional<Error>)>& then) {
   if (need.list) {
     context.view.remote().list(need.key, *need.list, [&context, key = need.key, then](const Result<ListingPtr>& answer) {
       if (!answer) return then(answer.error());

@@ -77,7 +77,7 @@ FuseContext& context_of(fuse_req_t request);
 void reply_error(fuse_req_t request, const char* operation, const Error& error);
 
 /// Asks what only the Hub knows and then runs `then` (on the network thread, or at once) with the error if there was one.
-void ask_hub(FuseContext& context, const Need& need, std::function<void(std::optional<Error>)> then);
+void ask_hub(FuseContext& context, const Need& need, const std::function<void(std::optional<Error>)>& then);
 
 /// What a file node stands for now, found through the names under which the kernel knows it; nullopt when none is left.
 std::optional<Target> resolve_file(FuseContext& context, const Node& node);

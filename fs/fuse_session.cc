@@ -11,7 +11,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
-#include <cstring>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -116,7 +116,7 @@ Status explain_mount_failure(const MountOptions& options) {
   const int device = ::open("/dev/fuse", O_RDWR | O_CLOEXEC);
   if (device < 0) {
     const bool absent = errno == ENOENT || errno == ENODEV || errno == ENXIO;
-    const std::string why = std::strerror(errno);
+    const std::string why = std::generic_category().message(errno);
     return fail(ErrorKind::kUnsupported,
                 "cannot open /dev/fuse (" + why + "): in a container, start it with --device /dev/fuse --cap-add SYS_ADMIN; on a host, " +
                     (absent ? "run `modprobe fuse`" : "its mode must let this user read and write it (usually 0666)"));

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 
 #include "core/cache/dir_walk.h"
 #include "core/cache/layout.h"
@@ -70,7 +71,7 @@ Result<std::unique_ptr<CacheWatch>> CacheWatch::create(Names names) {
   if (errno != EMFILE && errno != ENOSYS && errno != EPERM) return fail_errno("inotify");
   return fail(
       ErrorKind::kUnsupported,
-      "inotify is not to be had (" + std::string(std::strerror(errno)) +
+      "inotify is not to be had (" + std::generic_category().message(errno) +
           "): the limit of fs.inotify.max_user_instances may be reached; the cache is looked at from time to time");
 }
 

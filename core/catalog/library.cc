@@ -209,7 +209,7 @@ void Library::name_shelf_locked(const std::string& shelf, RememberedRepos& remem
   }
 }
 
-void Library::file_entries(std::vector<Scanned> scanned) {
+void Library::file_entries(const std::vector<Scanned>& scanned) {
   // Memory is asked first and told afterwards: its lock and ours are never held together with disk access in between.
   RememberedRepos remembered;
   for (const Scanned& item : scanned) remembered[item.key.text()] = memory_.repo(item.key);
@@ -219,7 +219,7 @@ void Library::file_entries(std::vector<Scanned> scanned) {
   for (const auto& [key, repo] : remembered) read.insert(key);
   {
     const MutexLock lock(mutex_);
-    for (Scanned& item : scanned) {
+    for (const Scanned& item : scanned) {
       const auto old = repos_.find(item.key);
       if (old != repos_.end()) shelves.insert(shelf_of(item.key.type, old->second->family));
       problems_.erase(item.key);
@@ -275,7 +275,7 @@ void Library::load() {
   for (const Scanned& item : scanned) {
     for (const std::string& problem : item.problems) log::warn(problem);
   }
-  file_entries(std::move(scanned));
+  file_entries(scanned);
 }
 
 namespace {
@@ -311,7 +311,7 @@ bool Library::refresh(const RepoKey& key) {
   for (const std::string& problem : scanned.problems) log::debug(problem);
   std::vector<Scanned> one;
   one.push_back(std::move(scanned));
-  file_entries(std::move(one));
+  file_entries(one);
   return changed;
 }
 

@@ -87,7 +87,7 @@ class Library {
  private:
   struct Scanned;
   [[nodiscard]] Scanned scan(const RepoKey& key) const;
-  void file_entries(std::vector<Scanned> scanned) EXCLUDES(mutex_);
+  void file_entries(const std::vector<Scanned>& scanned) EXCLUDES(mutex_);
   void name_shelf_locked(const std::string& shelf, RememberedRepos& remembered) REQUIRES(mutex_);
 
   const std::vector<CacheRootPtr> roots_;

@@ -219,7 +219,7 @@ void FetchEngine::note_read(const FetchFilePtr& file, ByteRange range) {
 
 namespace {
 template <typename Match>
-std::vector<std::shared_ptr<FileFill>> matching(const std::map<std::string, std::shared_ptr<FileFill>>& fills, Match match) {
+std::vector<std::shared_ptr<FileFill>> matching(const std::map<std::string, std::shared_ptr<FileFill>>& fills, const Match& match) {
   std::vector<std::shared_ptr<FileFill>> found;
   for (const auto& [id, fill] : fills) {
     if (match(fill->file()->target())) found.push_back(fill);

@@ -70,7 +70,7 @@ void RemoteCatalog::resolve(const RepoKey& key, const std::string& revision,
       at_once = std::unexpected(std::move(*refused));
     } else {
       auto& waiting = resolving_[question];
-      waiting.push_back(std::move(done));
+      waiting.push_back(done);
       if (waiting.size() > 1) return;
     }
   }
@@ -149,7 +149,7 @@ void RemoteCatalog::list(const RepoKey& key, const CommitHash& commit, std::func
       at_once = std::unexpected(std::move(*refused));
     } else {
       auto& waiting = listing_[question];
-      waiting.push_back(std::move(done));
+      waiting.push_back(done);
       if (waiting.size() > 1) return;
     }
   }

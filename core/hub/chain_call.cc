@@ -38,7 +38,7 @@ bool ChainCall::end() {
 
 void ChainCall::fail(const HubError& error) {
   // A copy: `error` may belong to the chain, which end() stops.
-  const HubError copy = error;
+  const HubError copy = error;  // NOLINT(performance-unnecessary-copy-initialization)
   if (end()) deliver_failure(copy);
 }
 

@@ -107,8 +107,8 @@ int on_connected(void* user, char*, char*, int, int) noexcept {
 }  // namespace
 
 CurlTransport::CurlTransport(const HttpLoopOptions& options) : user_agent_(options.user_agent) {
-  static const CURLcode kReady = curl_global_init(CURL_GLOBAL_DEFAULT);
-  multi_ = kReady == CURLE_OK ? curl_multi_init() : nullptr;
+  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+  multi_ = ready == CURLE_OK ? curl_multi_init() : nullptr;
   if (multi_ == nullptr) throw std::bad_alloc();
   (void)curl_multi_setopt(multi_, CURLMOPT_PIPELINING, static_cast<long>(CURLPIPE_NOTHING));
   (void)curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(options.max_connections));

@@ -62,7 +62,7 @@ class CurlTransport {
   void wake();
 
  private:
-  void set_options(Exchange& exchange, const HttpRequest& request);
+  void set_options(Exchange& x, const HttpRequest& request);
 
   const std::string user_agent_;
   const CaSource ca_ = ca_from_environment();

@@ -8,9 +8,9 @@
 namespace hubfs {
 
 const std::string& HttpHead::header(std::string_view name) const {
-  static const std::string kNone;
+  static const std::string none;
   const auto found = headers.find(name);
-  return found == headers.end() ? kNone : found->second;
+  return found == headers.end() ? none : found->second;
 }
 
 HeadParser::Event HeadParser::add_line(std::string_view line) {
