@@ -105,8 +105,8 @@ void open_complete(fuse_req_t request, FuseContext& context, const Node& node, c
   fresh->last_stat = to_stat(context, target, nullptr);
   // The kernel's pages are those of this very file, unless another client has replaced it since the last open.
   fresh->keep_cache = target.file->state == FileState::kCached && context.inodes.same_content(node.id, content_version(fresh->fd.get()));
-  // A node that was opened while incomplete stays in cached mode: the kernel refuses a mixture.
-  if (!node.file_key.ends_with("#partial")) try_passthrough(request, context, *fresh);
+  // What is open in cached mode (a node from before the file was complete) stays so: the kernel refuses a mixture.
+  if (!context.open_files.has(node.id)) try_passthrough(request, context, *fresh);
   OpenFilePtr shared = context.open_files.add(node.id, fresh);
   if (shared != fresh) close_backing(request, *fresh);
   reply_open(request, context, node.id, std::move(shared), info);
@@ -159,9 +159,10 @@ void open_missing(fuse_req_t request, FuseContext& context, const NodePtr& node,
     fresh->size = fresh->fetch->target().size;
     fresh->last_stat = last;
     OpenFilePtr shared = context.open_files.add(node->id, fresh);
-    // Not verified yet: what an earlier open left in the page cache may have been wrong.
-    const bool first = shared == fresh;
-    reply_open(waiting, context, node->id, std::move(shared), info, first);
+    // What an earlier open left in the page cache is dropped where those bytes were thrown away. Not otherwise: the kernel
+    // does it before the open returns, and waits for the pages that reads of later opens have locked by then.
+    const bool drop_pages = shared == fresh && !context.inodes.same_content(node->id, (*opened)->partial());
+    reply_open(waiting, context, node->id, std::move(shared), info, drop_pages);
   });
   fetch_companions(context, place);
 }

@@ -33,7 +33,7 @@ class FetchEvents {
   virtual void on_published(const FetchTarget& target) = 0;
   /// A file starts to take space, or stopped without success.
   virtual void on_changed(const FetchTarget& target) = 0;
-  /// The bytes of a file that somebody has read were found to be wrong; all its waiting reads have been answered.
+  /// The bytes of a file that somebody has read, or may have read in an earlier fill, were found to be wrong.
   virtual void on_tainted(const FetchTarget& target) = 0;
   /// Partial downloads of a repo were removed, because nobody had used them for long or all took too much.
   virtual void on_cleaned(const RepoKey& key) = 0;

@@ -1,7 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/fetch/fetch_file.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "core/base/hash.h"
+
 namespace hubfs {
+
+namespace {
+
+// The time of birth too: file systems give the number of a file that is gone to the next one.
+std::uint64_t identity_of(int fd) {
+  struct statx st {};
+  if (::statx(fd, "", AT_EMPTY_PATH, STATX_INO | STATX_BTIME, &st) != 0) return 0;
+  return stable_hash64(std::to_string(st.stx_dev_major) + "." + std::to_string(st.stx_dev_minor) + "." + std::to_string(st.stx_ino) +
+                       "." + std::to_string(st.stx_btime.tv_sec) + "." + std::to_string(st.stx_btime.tv_nsec));
+}
+
+}  // namespace
 
 bool FetchFile::has_locked(ByteRange range) const {
   if (phase_ == Phase::kComplete) return true;
@@ -41,9 +58,16 @@ std::uint64_t FetchFile::present_bytes() const {
 }
 
 void FetchFile::set_descriptor(UniqueFd fd, const RangeSet& present) {
+  const std::uint64_t partial = identity_of(fd.get());
   const MutexLock lock(mutex_);
+  partial_ = partial;
   descriptors_.push_back(std::move(fd));
   present_ = present;
+}
+
+std::uint64_t FetchFile::partial() const {
+  const MutexLock lock(mutex_);
+  return partial_;
 }
 
 void FetchFile::add_present(ByteRange range) {

@@ -63,6 +63,9 @@ class FetchFile {
   /// What keeps the background from going on, in words; "" for nothing.
   [[nodiscard]] std::string hindrance() const;
 
+  /// A number for the file that the bytes lie in: another one after they were thrown away. 0 before there is one.
+  [[nodiscard]] std::uint64_t partial() const;
+
   // For the engine.
   void set_descriptor(UniqueFd fd, const RangeSet& present);
   void add_present(ByteRange range);
@@ -88,6 +91,7 @@ class FetchFile {
   std::atomic<bool> tainted_{false};
   mutable Mutex mutex_;  ///< guards all below; never held across I/O or a callback
   std::vector<UniqueFd> descriptors_ GUARDED_BY(mutex_);  ///< the last one is current; earlier ones may be in use by readers
+  std::uint64_t partial_ GUARDED_BY(mutex_) = 0;
   RangeSet present_ GUARDED_BY(mutex_);
   bool verified_ GUARDED_BY(mutex_) = false;
   bool seen_ GUARDED_BY(mutex_) = false;  ///< some reader was given bytes

@@ -78,7 +78,7 @@ void FileFill::started(Result<FillStart> start) {
   file_->set_descriptor(std::move(for_readers), partial_->present());
   hash_ = std::make_unique<RunningHash>(target());
   stage_ = Stage::kFilling;
-  announced_ = !partial_->present().empty();
+  announced_ = resumed_ = !partial_->present().empty();
   // A partial file opens without asking.
   if (announced_ || target().size == 0) readers_.answer_opens({});
   look_for_header();

@@ -93,6 +93,7 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
   bool verified_ = false;
   bool second_try_;
   bool announced_ = false;    // others know that it takes space
+  bool resumed_ = false;      // something was here when it began
 
   bool open_ = false;         // some handle is, or may be
   bool filling_ = false;      // the rest is wanted; stays so when all handles are closed

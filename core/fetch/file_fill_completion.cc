@@ -47,6 +47,8 @@ void FileFill::start_over(const Error& error) {
   if (again && file_->start_over()) {
     second_try_ = true;
     announced_ = header_known_ = false;
+    // What came in an earlier fill may have been read then.
+    if (resumed_) world_.events.on_tainted(target());
     return start();
   }
   file_->set_tainted();

@@ -215,6 +215,26 @@ class WaitingTest(FetchCase):
                 self.assertLess(time.monotonic() - started, 1)
         self.assertTrue(wait_until(lambda: self.mounted.status()["parked_requests"] == 0, 1), self.mounted.status())
 
+    def test_opens_do_not_wait_for_the_reads_of_others(self):
+        # An open that has the kernel drop the file's pages waits for those that a read has locked, whatever happens to it.
+        names = [f"part{number}.bin" for number in range(12)]
+        model = self.prepare({"config.json": CONFIG} | {name: {"size": self.size, "seed": 8} for name in names}).parent
+        self.server.fault(origin="cdn", hang_after=1)
+        code = ("import os,sys,threading\n"
+                "def work(path):\n"
+                "    barrier.wait()\n"
+                "    fd = os.open(path, os.O_RDONLY)\n"
+                "    os.write(1, b'up\\n')\n"
+                "    os.pread(fd, 4096, 1 << 25)\n"
+                "paths = sys.argv[1:]\n"
+                "barrier = threading.Barrier(4 * len(paths))\n"
+                "for path in 4 * paths: threading.Thread(target=work, args=(path,)).start()\n")
+        process = self.start(sys.executable, "-c", code, *[model / name for name in names], stdout=-1)
+        opened = in_thread(lambda: [process.stdout.readline() for _ in range(4 * len(names))])
+        self.assertEqual(opened(8), [b"up\n"] * (4 * len(names)))
+        process.kill()
+        process.wait(5)
+
     def test_many_waiting_readers_hold_nobody(self):
         path = self.hanging()
         self.cache.add("meta/here", {"config.json": CONFIG, "model.safetensors": DATA})

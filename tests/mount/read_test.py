@@ -100,9 +100,13 @@ def kernel_can():
     return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2]) >= (6, 9)
 
 
+def passthrough_expected():
+    return os.environ.get("HUBFS_PASSTHROUGH") == "1" and kernel_can()
+
+
 class PassthroughTest(CachedReads, MountTest):
     def test_it_is_used(self):
-        expected = os.environ.get("HUBFS_PASSTHROUGH") == "1" and kernel_can()
+        expected = passthrough_expected()
         self.assertEqual(self.path.read_bytes(), DATA)
         self.assertEqual(self.path.read_bytes(), DATA)
         status = self.mounted.status()

@@ -93,6 +93,7 @@ TEST_F(EngineSharingTest, WhatAPowerCutTookIsFoundBeforeAnythingIsPublished) {
   const auto engine = start();
   ASSERT_TRUE(engine->fetch_all(target));
   EXPECT_EQ(published(target), content->slice(0, content->size()));
+  EXPECT_EQ(engine->events.tainted, 1) << "somebody may have read what came before the power cut";
 }
 
 TEST_F(EngineSharingTest, PartialsThatNobodyUsedForLongGo) {

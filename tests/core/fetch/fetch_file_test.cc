@@ -3,6 +3,10 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <cstring>
 
 #include "tests/support/fetch_target.h"
 
@@ -53,6 +57,26 @@ TEST(FetchFile, StartsOverOnlyWhileNobodyHasSeenBytes) {
   ASSERT_TRUE(file.begin_read({0, 10}));
   EXPECT_FALSE(file.start_over());
   EXPECT_EQ(file.present_bytes(), 10U);
+}
+
+TEST(FetchFile, TellsOnePartialFromTheNext) {
+  FetchFile file(test::fetch_target(100));
+  EXPECT_EQ(file.partial(), 0U);
+  char name[] = "/tmp/hubfs-test-XXXXXX";
+  const auto fresh = [&] {
+    std::strcpy(name + sizeof name - 7, "XXXXXX");
+    return UniqueFd(::mkstemp(name));
+  };
+  const UniqueFd first = fresh();
+  file.set_descriptor(UniqueFd(::dup(first.get())), {});
+  const std::uint64_t before = file.partial();
+  EXPECT_NE(before, 0U);
+  file.set_descriptor(UniqueFd(::open(name, O_RDONLY | O_CLOEXEC)), {});
+  EXPECT_EQ(file.partial(), before);
+  ::unlink(name);
+  file.set_descriptor(fresh(), {});
+  EXPECT_NE(file.partial(), before);
+  ::unlink(name);
 }
 
 TEST(FetchFile, TaintedNobodyReadsOn) {

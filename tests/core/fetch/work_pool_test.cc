@@ -35,7 +35,17 @@ TEST(WorkPool, DrainWaitsForWhatRunsAndDropsTheRest) {
   });
   running.get_future().wait();
   pool.run([&] { dropped_ran = true; });
-  std::thread releaser([&] { go_on.set_value(); });
+  std::thread releaser([&] {
+    // A pool that is being drained takes nothing more.
+    for (bool draining = false; !draining;) {
+      auto token = std::make_shared<int>();
+      const std::weak_ptr<int> taken = token;
+      pool.run([token = std::move(token)] {});
+      draining = taken.expired();
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    go_on.set_value();
+  });
   pool.drain();
   EXPECT_TRUE(finished);
   releaser.join();
