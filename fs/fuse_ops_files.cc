@@ -155,10 +155,16 @@ void open_missing(fuse_req_t request, FuseContext& context, const NodePtr& node,
     }
     context.set_error(identity, "");
     auto fresh = std::make_shared<OpenFile>();
-    fresh->fetch = *opened;
-    fresh->size = fresh->fetch->target().size;
+    fresh->size = (*opened)->target().size;
     fresh->last_stat = last;
+    fresh->fd = (*opened)->whole();
+    const bool whole = static_cast<bool>(fresh->fd);
+    if (!whole) fresh->fetch = *opened;
+    // Read again while it is being published: as good as the blob that it is about to be.
+    if (whole && !context.open_files.has(node->id)) try_passthrough(waiting, context, *fresh);
     OpenFilePtr shared = context.open_files.add(node->id, fresh);
+    if (whole && shared == fresh) context.engine.close(*opened);
+    if (whole && shared != fresh) close_backing(waiting, *fresh);
     // What an earlier open left in the page cache is dropped where those bytes were thrown away. Not otherwise: the kernel
     // does it before the open returns, and waits for the pages that reads of later opens have locked by then.
     const bool drop_pages = shared == fresh && !context.inodes.same_content(node->id, (*opened)->partial());

@@ -42,6 +42,18 @@ std::optional<int> FetchFile::begin_read(ByteRange range) {
   return descriptors_.back().get();
 }
 
+UniqueFd FetchFile::whole() const {
+  int fd = -1;
+  {
+    const MutexLock lock(mutex_);
+    const bool right = phase_ == Phase::kComplete || (verified_ && present_.total() == target_.size);
+    if (tainted_ || !right || descriptors_.empty()) return {};
+    fd = descriptors_.back().get();
+  }
+  // Descriptors stay open as long as this object is there.
+  return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
 FetchFile::Phase FetchFile::phase() const {
   const MutexLock lock(mutex_);
   return phase_;

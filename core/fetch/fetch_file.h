@@ -63,6 +63,8 @@ class FetchFile {
   /// What keeps the background from going on, in words; "" for nothing.
   [[nodiscard]] std::string hindrance() const;
 
+  /// A descriptor of all bytes, once they are here and known to be right (perhaps not published yet); else an empty one.
+  [[nodiscard]] UniqueFd whole() const;
   /// A number for the file that the bytes lie in: another one after they were thrown away. 0 before there is one.
   [[nodiscard]] std::uint64_t partial() const;
 

@@ -79,6 +79,21 @@ TEST(FetchFile, TellsOnePartialFromTheNext) {
   ::unlink(name);
 }
 
+TEST(FetchFile, WholeOnceTheHashWasRight) {
+  FetchFile file(test::fetch_target(100));
+  EXPECT_FALSE(file.whole());
+  file.set_descriptor(any_descriptor(), {});
+  file.add_present({0, 100});
+  EXPECT_FALSE(file.whole()) << "nobody knows yet whether they are right";
+  file.set_verified();
+  EXPECT_TRUE(file.whole());
+  file.set_tainted();
+  EXPECT_FALSE(file.whole());
+  FetchFile adopted(test::fetch_target(100));
+  adopted.set_complete(any_descriptor());
+  EXPECT_TRUE(adopted.whole());
+}
+
 TEST(FetchFile, TaintedNobodyReadsOn) {
   FetchFile file(test::fetch_target(100));
   file.set_descriptor(any_descriptor(), {});
