@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 from hubfs_mount import HUBFS, NOBODY, Cache, MountTest, errno_of, is_mounted, main, run, wait_until
 
@@ -43,7 +44,7 @@ class CommandTest(MountTest):
         self.assertIn(words, done.stderr)
 
     def gone(self, pid):
-        return wait_until(lambda: not os.path.exists(f"/proc/{pid}") or "\nState:\tZ" in open(f"/proc/{pid}/status").read())
+        return wait_until(lambda: not os.path.exists(f"/proc/{pid}") or "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text())
 
     def test_mount_refuses_in_a_sentence(self):
         cache = ("--cache", self.cache.root)
@@ -181,7 +182,10 @@ class CommandTest(MountTest):
         os.chown(self.point, NOBODY, NOBODY)
         theirs.mkdir()
         os.chown(theirs, NOBODY, NOBODY)
-        done = run("unshare", "-m", "sh", "-c", 'mount --bind "$1" /dev/fuse && shift && exec "$@"', "sh", device,
+        # In a changed root "/" is no mountpoint; /dev is one there.
+        private = "(mount --make-rprivate / || mount --make-rprivate /dev) 2>/dev/null || { echo 'no private mounts here'; exit 99; }"
+        done = run("unshare", "-m", "--propagation", "unchanged", "sh", "-c",
+                   f'{private}; mount --bind "$1" /dev/fuse && shift && exec "$@"', "sh", device,
                    "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups",
                    program, "mount", "--cache", theirs / "cache", self.point)
         self.assertNotEqual(done.returncode, 0)
@@ -342,7 +346,7 @@ class CommandTest(MountTest):
         mounted = self.mount(extra=("-v",), env={"HF_TOKEN": token})
         errno_of(os.stat, mounted / "hub/org/none")
         time.sleep(0.1)
-        for text in (mounted.log(), (mounted / ".hubfs/status.json").read_text(), open(f"/proc/{mounted.pid}/cmdline").read()):
+        for text in (mounted.log(), (mounted / ".hubfs/status.json").read_text(), Path(f"/proc/{mounted.pid}/cmdline").read_text()):
             self.assertNotIn(token, text)
 
 

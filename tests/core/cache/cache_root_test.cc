@@ -125,10 +125,12 @@ TEST(CacheRoot, ReadOnlyRootHasNoState) {
 
 TEST(CacheRoot, RootThatIsAMountPointKeepsItsStateInside) {
   TempCache cache;
-  const bool may_mount = test::in_child([] { return ::unshare(CLONE_NEWNS) == 0; });
-  if (!may_mount) GTEST_SKIP() << "needs a mount namespace of its own";
+  const auto own_mounts = [] {
+    return ::unshare(CLONE_NEWNS) == 0 && ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0;
+  };
+  if (!test::in_child(own_mounts)) GTEST_SKIP() << "needs a mount namespace of its own";
   EXPECT_TRUE(test::in_child([&] {
-    if (::unshare(CLONE_NEWNS) != 0 || ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return false;
+    if (!own_mounts()) return false;
     if (::mount("tmpfs", cache.path().c_str(), "tmpfs", 0, nullptr) != 0) return false;
     const auto root = CacheRoot::open(cache.path(), false);
     return root && (*root)->state_path() == cache.path() + "/.locks/.hubfs" &&
