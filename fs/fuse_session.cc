@@ -33,8 +33,7 @@ void want(fuse_conn_info* conn, unsigned flag) { conn->want |= conn->capable & f
 void do_without(fuse_conn_info* conn, unsigned flag) { conn->want &= ~flag; }
 #endif
 
-void on_init(void* data, fuse_conn_info* conn) {
-  auto& context = *static_cast<FuseContext*>(data);
+void on_init([[maybe_unused]] void* data, fuse_conn_info* conn) {
   // Asynchronous reads would let parked readers outlive SIGKILL and use up the kernel's background requests; reads of
   // complete files do not come here at all, or are served from the page cache.
   for (const auto flag : std::array<unsigned, 2>{FUSE_CAP_ASYNC_READ, FUSE_CAP_ASYNC_DIO}) do_without(conn, flag);
@@ -47,6 +46,7 @@ void on_init(void* data, fuse_conn_info* conn) {
     want(conn, flag);
   }
 #ifdef FUSE_CAP_PASSTHROUGH
+  auto& context = *static_cast<FuseContext*>(data);
   if (context.options.passthrough && fuse_set_feature_flag(conn, FUSE_CAP_PASSTHROUGH)) {
     // The cache may lie on an overlay, as in containers. libfuse hands the kernel one more than this, and above 2 the
     // kernel switches passthrough off without a word.

@@ -59,7 +59,7 @@ void RemoteCatalog::note_refusal(const std::string& question, const HubError& er
 }
 
 void RemoteCatalog::resolve(const RepoKey& key, const std::string& revision,
-                            std::function<void(Result<CommitHash>)> done) {
+                            const std::function<void(Result<CommitHash>)>& done) {
   const std::string question = resolve_question(key, revision);
   std::optional<Result<CommitHash>> at_once;
   {
@@ -138,7 +138,7 @@ void RemoteCatalog::save_listing(const RepoKey& key, const CommitHash& commit, c
   }
 }
 
-void RemoteCatalog::list(const RepoKey& key, const CommitHash& commit, std::function<void(Result<ListingPtr>)> done) {
+void RemoteCatalog::list(const RepoKey& key, const CommitHash& commit, const std::function<void(Result<ListingPtr>)>& done) {
   const std::string question = listing_question(key, commit);
   std::optional<Result<ListingPtr>> at_once;
   {

@@ -35,14 +35,14 @@ class RemoteCatalog {
   /// The remembered refusal for this question, if it is still fresh.
   [[nodiscard]] std::optional<Error> refusal(const RepoKey& key, const std::string& revision) const;
   /// Asks; `done` is called on the loop's thread (or at once, on the caller's, when the answer is remembered).
-  void resolve(const RepoKey& key, const std::string& revision, std::function<void(Result<CommitHash>)> done);
+  void resolve(const RepoKey& key, const std::string& revision, const std::function<void(Result<CommitHash>)>& done);
 
   /// The listing of a commit from memory, the cache's trees/ or the private state; null if not known. May read the disk.
   [[nodiscard]] ListingPtr known_listing(const RepoKey& key, const CommitHash& commit);
   /// Whether asking the Hub for the listing makes sense now (not offline, no fresh refusal or outage).
   [[nodiscard]] bool may_ask_listing(const RepoKey& key, const CommitHash& commit) const;
   /// Asks; the listing is saved to trees/<commit>.json where the commit has a snapshot, else in the private state.
-  void list(const RepoKey& key, const CommitHash& commit, std::function<void(Result<ListingPtr>)> done);
+  void list(const RepoKey& key, const CommitHash& commit, const std::function<void(Result<ListingPtr>)>& done);
 
   /// Forgets listings and commits of a repo (it was removed, or its refs moved).
   void forget(const RepoKey& key);
