@@ -90,7 +90,9 @@ class FillTest(MountTest):
         with open(model / "big.bin", "rb", buffering=0) as file:
             for i in range(20):
                 os.pread(file.fileno(), 4096, (i * 37 % 90) << 20)
-        arrived = int(os.getxattr(model / "big.bin", "user.hubfs.cached_bytes"))
+        arrived = 0
+        while arrived != (arrived := int(os.getxattr(model / "big.bin", "user.hubfs.cached_bytes"))):
+            time.sleep(0.2)  # what was on its way arrives
         state = next(self.cache.root.parent.glob(".hubfs/*/partial/*"))
         taken = sum(f.stat().st_blocks * 512 for f in state.iterdir())
         self.assertGreater(arrived, 1 << 20)
