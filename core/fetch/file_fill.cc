@@ -18,7 +18,7 @@ namespace {
 
 constexpr int kDemandPerFile = 16;
 constexpr std::uint64_t kSmallestShare = 1U << 20U;
-// While many readers wait for places of their own, each gets a small piece.
+// While so many readers wait for places of their own, each gets a smaller piece.
 constexpr std::size_t kManyReaders = 4;
 
 }  // namespace
@@ -205,8 +205,11 @@ FillState FileFill::fill_state() const {
   const auto& waiting = readers_.readers();
   for (const FillReaders::Reader& reader : waiting) {
     std::uint64_t window = small ? state.size : pattern_.window_at(reader.range);
-    // What is wanted anyway may come in larger pieces.
-    if (state.fill && waiting.size() < kManyReaders) window = std::max(window, std::min(state.chunk, Pace::kSmallestChunk));
+    // What is wanted anyway may come in larger pieces; while many wait, as large as arrive in the time of one more answer.
+    if (state.fill) {
+      const std::uint64_t piece = waiting.size() < kManyReaders ? Pace::kSmallestChunk : state.worth_waiting;
+      window = std::max(window, std::min({state.chunk, Pace::kSmallestChunk, piece}));
+    }
     state.wanted.push_back({reader.range, window, pattern_.follows(reader.range)});
   }
   // Who opens waits for the first answer; the first reads will be served by it.
