@@ -4,16 +4,18 @@
 The bounds that are minutes long in a mount are tested in tests/core/fetch and tests/core/hub with shorter ones.
 """
 
+import contextlib
 import errno
 import os
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
 
-from hubfs_mount import MountTest, errno_of, in_thread, main, name_of, noise, sha256, wait_until
+from hubfs_mount import Cache, MountTest, errno_of, in_thread, main, name_of, noise, run, sha256, wait_until
 
 CONFIG = '{"model_type": "llama"}'
 SIZE = 24 << 20
@@ -202,6 +204,22 @@ class NetworkTest(MountTest):
         self.assertErrno(errno.ENOENT, os.stat, other / "hub/org/none")
         self.assertEqual(proxy.requests, 0)
 
+    def test_a_certificate_authority_by_the_usual_variables(self):
+        server = self.hub()
+        server.add("org/thing", {"config.json": "{}"})
+        key, certificate = self.folder / "key.pem", self.folder / "certificate.pem"
+        done = run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+                   "-subj", "/CN=hub", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        front = TlsFront(server.url, certificate, key)
+        self.addCleanup(front.stop)
+        unknown = self.mount(endpoint=front.url)
+        self.assertErrno(errno.EIO, os.stat, unknown / "hub/org/thing")
+        for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+            with self.subTest(name):
+                mounted = self.mount(Cache(self.folder / name), endpoint=front.url, env={name: str(certificate)})
+                self.assertEqual((mounted / "hub/org/thing/config.json").read_text(), "{}")
+
     def test_umount_and_sigterm_whatever_the_network_does(self):
         for how in ("umount", "sigterm"):
             with self.subTest(how):
@@ -219,6 +237,38 @@ class NetworkTest(MountTest):
                     self.assertEqual(mounted.unmount(), "")
                 self.assertLess(time.monotonic() - started, 2)
                 self.server.control("clear-faults", {})
+
+
+class TlsFront:
+    """Takes TLS connections and hands them on to a Hub without it."""
+
+    def __init__(self, url, certificate, key):
+        host, port = re.match(r"http://([^:]+):(\d+)", url).groups()
+        self.behind = host, int(port)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"https://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        with contextlib.suppress(OSError), self.context.wrap_socket(client, server_side=True) as client:
+            request = client.recv(1 << 16)  # they are small, and come in one piece
+            with socket.create_connection(self.behind) as server:
+                server.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n", 1))
+                while more := server.recv(1 << 16):
+                    client.sendall(more)
+
+    def stop(self):
+        self.listener.close()
 
 
 class Proxy:
