@@ -213,11 +213,13 @@ class NetworkTest(MountTest):
         self.assertEqual(done.returncode, 0, done.stderr)
         front = TlsFront(server.url, certificate, key)
         self.addCleanup(front.stop)
-        unknown = self.mount(endpoint=front.url)
+        names = ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+        unset = dict.fromkeys(names, "")
+        unknown = self.mount(endpoint=front.url, env=unset)
         self.assertErrno(errno.EIO, os.stat, unknown / "hub/org/thing")
-        for name in ("CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        for name in names:
             with self.subTest(name):
-                mounted = self.mount(Cache(self.folder / name), endpoint=front.url, env={name: str(certificate)})
+                mounted = self.mount(Cache(self.folder / name), endpoint=front.url, env={**unset, name: str(certificate)})
                 self.assertEqual((mounted / "hub/org/thing/config.json").read_text(), "{}")
 
     def test_umount_and_sigterm_whatever_the_network_does(self):
