@@ -173,9 +173,12 @@ void open_missing(fuse_req_t request, FuseContext& context, const NodePtr& node,
   fetch_companions(context, place);
 }
 
-// Whether any name that led to the node leads anywhere now.
-bool has_a_name(FuseContext& context, const Node& node) {
-  for (const Dentry& name : context.inodes.names_of(node.id)) {
+// Whether looking the path up once more may help: a name that led to the node leads somewhere now, or all of them were
+// taken from it (the file has become complete, and has another node).
+bool may_have_moved(FuseContext& context, const Node& node) {
+  const auto names = context.inodes.names_of(node.id);
+  if (names.empty()) return true;
+  for (const Dentry& name : names) {
     const NodePtr parent = context.inodes.find(name.parent);
     if (!parent || !parent->dir) continue;
     const Lookup found = context.view.look_up(*parent->dir, context.full_path(parent->id), name.name, false);
@@ -211,7 +214,7 @@ void op_open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   auto place = resolve_place(context, *node);
   if (!place) {
     // Where a name stands for another node by now, ESTALE makes the kernel look again.
-    fuse_reply_err(request, has_a_name(context, *node) ? ESTALE : ENOENT);
+    fuse_reply_err(request, may_have_moved(context, *node) ? ESTALE : ENOENT);
     return;
   }
   const FileState state = place->target.file->state;
