@@ -28,17 +28,18 @@ Caller caller_of(fuse_req_t request) {
   return caller;
 }
 
+// The folder that loses a name; null when none can be lost there, which is answered.
+NodePtr folder_to_change(fuse_req_t request, FuseContext& context, fuse_ino_t id) {
+  NodePtr parent = context.inodes.find(id);
+  if (parent && parent->dir && !context.options.read_only) return parent;
+  fuse_reply_err(request, parent && parent->dir ? EROFS : ENOENT);
+  return nullptr;
+}
+
 void op_unlink(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
   FuseContext& context = context_of(request);
-  const NodePtr parent = context.inodes.find(parent_id);
-  if (!parent || !parent->dir) {
-    fuse_reply_err(request, ENOENT);
-    return;
-  }
-  if (context.options.read_only) {
-    fuse_reply_err(request, EROFS);
-    return;
-  }
+  const NodePtr parent = folder_to_change(request, context, parent_id);
+  if (!parent) return;
   const Status removed = context.remover.unlink(*parent->dir, name, caller_of(request));
   if (!removed) return reply_error(request, "unlink", removed.error());
   context.inodes.drop_name({parent_id, name});
@@ -47,15 +48,8 @@ void op_unlink(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
 
 void op_rmdir(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
   FuseContext& context = context_of(request);
-  const NodePtr parent = context.inodes.find(parent_id);
-  if (!parent || !parent->dir) {
-    fuse_reply_err(request, ENOENT);
-    return;
-  }
-  if (context.options.read_only) {
-    fuse_reply_err(request, EROFS);
-    return;
-  }
+  const NodePtr parent = folder_to_change(request, context, parent_id);
+  if (!parent) return;
   const std::string inside = context.inodes.path_of(parent_id);
   // It would be stranded: no path leads to it any more.
   if (has_mount_below(context.options.mountpoint + (inside.empty() ? "/" : "/" + inside + "/") + name)) {

@@ -241,16 +241,12 @@ class NetworkTest(MountTest):
                 self.server.control("clear-faults", {})
 
 
-class TlsFront:
-    """Takes TLS connections and hands them on to a Hub without it."""
+class Listener:
+    """On a port of its own; serve(client) is called in a thread for each connection."""
 
-    def __init__(self, url, certificate, key):
-        host, port = re.match(r"http://([^:]+):(\d+)", url).groups()
-        self.behind = host, int(port)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(certificate, key)
+    def __init__(self, scheme):
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"https://127.0.0.1:{self.listener.getsockname()[1]}"
+        self.url = f"{scheme}://127.0.0.1:{self.listener.getsockname()[1]}"
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -260,6 +256,20 @@ class TlsFront:
             except OSError:
                 return
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def stop(self):
+        self.listener.close()
+
+
+class TlsFront(Listener):
+    """Takes TLS connections and hands them on to a Hub without it."""
+
+    def __init__(self, url, certificate, key):
+        host, port = re.match(r"http://([^:]+):(\d+)", url).groups()
+        self.behind = host, int(port)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate, key)
+        super().__init__("https")
 
     def serve(self, client):
         with contextlib.suppress(OSError), self.context.wrap_socket(client, server_side=True) as client:
@@ -269,26 +279,13 @@ class TlsFront:
                 while more := server.recv(1 << 16):
                     client.sendall(more)
 
-    def stop(self):
-        self.listener.close()
 
-
-class Proxy:
+class Proxy(Listener):
     """A plain HTTP proxy for GET, on a port of its own."""
 
     def __init__(self):
         self.requests = 0
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+        super().__init__("http")
 
     def serve(self, client):
         with client:
@@ -305,9 +302,6 @@ class Proxy:
                 server.sendall(head)
                 while more := server.recv(1 << 16):
                     client.sendall(more)
-
-    def stop(self):
-        self.listener.close()
 
 
 if __name__ == "__main__":
