@@ -13,8 +13,12 @@
 #include "core/base/log.h"
 #include "core/base/unique_fd.h"
 #include "fs/mount.h"
+#include "fs/mount_table.h"
 #include "mount-helpers/commands.h"
+#include "mount-helpers/crash_report.h"
 #include "mount-helpers/mountpoints.h"
+#include "mount-helpers/privileges.h"
+#include "mount-helpers/service_manager.h"
 
 namespace hubfs {
 
@@ -23,11 +27,15 @@ namespace {
 void set_up_log(const MountArguments& arguments) {
   const log::Level least = arguments.verbose ? log::Level::kDebug : log::Level::kInfo;
   if (!arguments.log_file.empty()) {
-    log::to_file(std::filesystem::absolute(arguments.log_file).string(), least);
+    const std::string file = std::filesystem::absolute(arguments.log_file).string();
+    log::to_file(file, least);
+    report_crashes(CrashLog::kFile, file);
   } else if (arguments.foreground) {
     log::to_stderr(least);
+    report_crashes(CrashLog::kStderr, {});
   } else {
     log::to_syslog(least);
+    report_crashes(CrashLog::kSyslog, {});
   }
 }
 
@@ -41,14 +49,20 @@ void block_ending_signals() {
 
 Status serve(const MountArguments& arguments, const MountOptions& options, const std::function<void()>& ready) {
   set_up_log(arguments);
+  set_limits();
+  drop_privileges();
   block_ending_signals();
   auto mount = Mount::prepare(options);
   if (!mount) return std::unexpected(mount.error());
-  return (*mount)->run([&] {
+  Status served = (*mount)->run([&] {
     log::info("mounted " + options.cache_roots.front() + " on " + options.mountpoint + " (Hub: " + options.endpoint +
               (options.offline ? ", offline)" : ")"));
+    if (const auto entry = top_mount(options.mountpoint)) detach_on_crash(*entry);
     ready();
+    tell_service_manager("READY=1");
   });
+  let_crash_report_end();
+  return served;
 }
 
 void leave_terminal() {

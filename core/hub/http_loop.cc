@@ -126,10 +126,11 @@ CurlHttpLoop::CurlHttpLoop(const HttpLoopOptions& options)
       admission_(options.max_connections_per_host, options.max_connections),
       posted_([this] { transport_.wake(); }) {
   // No signal is for this thread or the resolver's threads that it starts: also not SIGPIPE, which OpenSSL's writes
-  // could raise.
+  // could raise. Those of a bug stay: blocked, they would end the process before anything could be reported.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
+  for (const int bug : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) sigdelset(&all, bug);
   pthread_sigmask(SIG_SETMASK, &all, &before);
   const MutexLock lock(join_mutex_);
   thread_ = std::thread([this] { run(); });
