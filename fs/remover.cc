@@ -30,8 +30,7 @@ struct RootPlan {
 Status check_all(const CacheRoot& first, const RepoKey& key, const std::vector<RootPlan>& plans, const Caller& caller) {
   const auto is_empty = [](const RootPlan& item) { return item.plan.removes_nothing(); };
   if (std::all_of(plans.begin(), plans.end(), is_empty)) {
-    const RemovalPlan nothing{.key = key, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
-    return check_removal(first, nothing, caller);
+    return check_removal(first, RemovalPlan(key), caller);
   }
   for (const RootPlan& item : plans) {
     if (is_empty(item)) continue;
@@ -239,7 +238,7 @@ Status Remover::remove_folder(const DirSpec& folder, const Caller& caller) {
   }
   std::vector<RootPlan> plans;
   for (const RepoCopy& copy : repo ? repo->copies : std::vector<RepoCopy>{}) {
-    RemovalPlan plan{.key = key, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
+    RemovalPlan plan(key);
     for (const CommitHash& commit : commits) {
       const std::string entry = layout::snapshot_entry(key, commit, *path);
       if (::faccessat(copy.root->fd(), entry.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) plan.entries.push_back({commit, *path});

@@ -5,6 +5,10 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include <fstream>
+#include <sstream>
+#include <string>
+
 #include "core/base/file_io.h"
 #include "core/cache/dir_walk.h"
 #include "core/cache/flock_file.h"
@@ -24,7 +28,37 @@ bool is_locked(int dir_fd, const std::string& path) {
   return ::flock(fd->get(), LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }
 
+// The process that holds a flock on the inode, from lines such as
+// "12: FLOCK  ADVISORY  WRITE 4711 fd:01:131090 0 EOF" (proc(5); lines with "->" are waiters).
+std::optional<int> pid_of_holder(const struct stat& lock) {
+  std::ifstream locks("/proc/locks");
+  std::string line;
+  while (std::getline(locks, line)) {
+    std::istringstream words(line);
+    std::string number;
+    std::string kind;
+    std::string advisory;
+    std::string mode;
+    std::string place;
+    int pid = 0;
+    if (!(words >> number >> kind >> advisory >> mode >> pid >> place) || kind != "FLOCK") continue;
+    const std::size_t colon = place.rfind(':');
+    // The device is left out: some file systems show another one here than in stat.
+    if (colon != std::string::npos && place.substr(colon + 1) == std::to_string(lock.st_ino) && pid > 0) return pid;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
+
+std::string BlobLock::holder(const CacheRoot& root, const RepoKey& key, const BlobId& etag) {
+  const auto st = lstat_at(root.fd(), layout::blob_lock(key, etag));
+  const auto pid = st ? pid_of_holder(*st) : std::nullopt;
+  if (!pid) return "another program";
+  std::string name;
+  std::getline(std::ifstream("/proc/" + std::to_string(*pid) + "/comm"), name);
+  return (name.empty() ? std::string("a program") : name) + " (process " + std::to_string(*pid) + ")";
+}
 
 Result<std::optional<BlobLock>> BlobLock::try_acquire(const CacheRoot& root, const RepoKey& key, const BlobId& etag) {
   if (auto made = make_dirs_at(root.fd(), layout::locks_dir(key), 0777); !made) return std::unexpected(made.error());

@@ -24,6 +24,8 @@ class BlobLock {
   static Result<std::optional<BlobLock>> try_acquire(const CacheRoot& root, const RepoKey& key, const BlobId& etag);
   /// Whether some other process (or descriptor) holds the lock now. False when the lock file does not exist.
   static bool is_held(const CacheRoot& root, const RepoKey& key, const BlobId& etag);
+  /// Who holds it, for people: "python3 (process 4711)", from /proc/locks; "another program" where that cannot be told.
+  static std::string holder(const CacheRoot& root, const RepoKey& key, const BlobId& etag);
   /// Of all lock files of the repo, whether any is held. flock belongs to the open file, so locks that this process
   /// holds count too: end own fetches first.
   static bool any_held(const CacheRoot& root, const RepoKey& key);

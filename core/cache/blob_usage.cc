@@ -44,12 +44,15 @@ class UsageWalk {
     }
   }
 
+  void unread(const std::string& path, int err) {
+    if (may_pass(err) && !usage_.failure) usage_.failure = fail_errno(path, err).error();
+    if (usage_.unread.empty()) usage_.unread = path;
+  }
+
   void folder(int fd, const std::string& path, int depth) {
+    if (depth > kMaxDepth) return unread(path, ENAMETOOLONG);
     const auto names = read_dir(fd);
-    if (!names || depth > kMaxDepth) {
-      usage_.complete = false;
-      return;
-    }
+    if (!names) return unread(path, names.error().sys_errno);
     for (const NameInDir& name : *names) {
       const std::string sub_path = path + "/" + name.name;
       if (name.kind == NameKind::kFolder) {
@@ -57,7 +60,7 @@ class UsageWalk {
         if (sub) {
           folder(sub->get(), sub_path, depth + 1);
         } else if (sub.error().sys_errno != ENOENT) {
-          usage_.complete = false;
+          unread(sub_path, sub.error().sys_errno);
         }
       } else if (!removed_entries_.contains(sub_path)) {
         entry(fd, name, sub_path);
@@ -70,7 +73,7 @@ class UsageWalk {
     if (name.kind != NameKind::kLink) return;
     const auto target = read_link_at(fd, name.name);
     if (!target) {
-      if (target.error().sys_errno != ENOENT) usage_.complete = false;
+      if (target.error().sys_errno != ENOENT) unread(path, target.error().sys_errno);
       return;
     }
     if (target->empty()) return;
@@ -79,7 +82,7 @@ class UsageWalk {
       if (const auto hash = targets_.payload(path, *target)) etag = targets_.blob_of_payload(*hash);
     }
     if (etag) {
-      usage_.etags.insert(etag->text());
+      usage_.etags.emplace(etag->text(), path);
     } else if (const auto reached = reached_from(fd, name.name)) {
       usage_.inodes.insert(*reached);
     }
@@ -106,17 +109,20 @@ void linked_snapshot(const CacheRoot& root, UsageWalk& walk, int snapshots_fd, c
   const int err = fd.error().sys_errno;
   if (err == ENOENT) return;
   if (err == ENOTDIR) return walk.entry(snapshots_fd, name, path);
-  walk.usage_.complete = false;
+  walk.unread(path, err);
 }
 
 }  // namespace
 
-bool BlobUsage::needs(const CacheRoot& root, const RepoKey& key, const BlobId& etag) const {
-  if (!complete || etags.contains(etag.text())) return true;
-  if (inodes.empty()) return false;
+std::optional<std::string> BlobUsage::need_of(const CacheRoot& root, const RepoKey& key, const BlobId& etag) const {
+  if (!unread.empty()) return unread + " cannot be read and may need it";
+  if (const auto use = etags.find(etag.text()); use != etags.end()) return "needed by " + use->second;
+  if (inodes.empty()) return std::nullopt;
   const auto folder = open_dir(root.fd(), layout::blobs_dir(key));
+  if (!folder && folder.error().sys_errno != ENOENT) return "it cannot be looked at";
   const auto reached = folder ? reached_from(folder->get(), etag.text()) : std::nullopt;
-  return reached && inodes.contains(*reached);
+  if (!reached || !inodes.contains(*reached)) return std::nullopt;
+  return "needed by a link or a hard link of another spelling";
 }
 
 BlobUsage blobs_in_use(const CacheRoot& root, const RemovalPlan& plan) {
@@ -124,12 +130,12 @@ BlobUsage blobs_in_use(const CacheRoot& root, const RemovalPlan& plan) {
   const std::string folder = layout::snapshots_dir(plan.key);
   const auto fd = open_dir(root.fd(), folder);
   if (!fd) {
-    walk.usage_.complete = fd.error().sys_errno == ENOENT;
+    if (fd.error().sys_errno != ENOENT) walk.unread(folder, fd.error().sys_errno);
     return walk.usage_;
   }
   const auto names = read_dir(fd->get());
   if (!names) {
-    walk.usage_.complete = false;
+    walk.unread(folder, names.error().sys_errno);
     return walk.usage_;
   }
   const std::set<Identity> removed = removed_snapshots(root, plan);
@@ -142,7 +148,7 @@ BlobUsage blobs_in_use(const CacheRoot& root, const RemovalPlan& plan) {
       if (sub) {
         walk.folder(sub->get(), path, 0);
       } else if (sub.error().sys_errno != ENOENT) {
-        walk.usage_.complete = false;
+        walk.unread(path, sub.error().sys_errno);
       }
     } else if (name.kind == NameKind::kLink) {
       linked_snapshot(root, walk, fd->get(), name, path);
@@ -159,8 +165,14 @@ NeededBlobs::NeededBlobs(const CacheRoot& root, const RemovalPlan& plan, BlobUse
   }
 }
 
-bool NeededBlobs::contains(const BlobId& etag) const {
-  return uses_ != nullptr ? uses_->needs(etag, plan_) : walked_.needs(root_, plan_.key, etag);
+Status NeededBlobs::status() const {
+  if (uses_ != nullptr || !walked_.failure) return {};
+  return std::unexpected(*walked_.failure);
+}
+
+std::optional<std::string> NeededBlobs::need_of(const BlobId& etag) const {
+  if (uses_ == nullptr) return walked_.need_of(root_, plan_.key, etag);
+  return uses_->needs(etag, plan_) ? std::optional<std::string>("needed by another file of the repo") : std::nullopt;
 }
 
 std::vector<std::string> snapshot_aliases(const CacheRoot& root, const RemovalPlan& plan) {

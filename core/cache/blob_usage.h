@@ -6,10 +6,13 @@
 
 #include <sys/types.h>
 
+#include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
+#include "core/base/error.h"
 #include "core/cache/cache_root.h"
 #include "core/cache/removal.h"
 #include "core/model/ids.h"
@@ -17,11 +20,13 @@
 namespace hubfs {
 
 struct BlobUsage {
-  bool complete = true;                      ///< false: some snapshot could not be read, so any blob may be needed
-  std::set<std::string> etags;               ///< named by a link
+  std::string unread;                        ///< what could not be read, so that any blob may be needed; "": all was read
+  std::optional<Error> failure;              ///< a failure that may pass: nothing can be said, and nothing should be removed
+  std::map<std::string, std::string> etags;  ///< named by a link, with the first such link's path
   std::set<std::pair<dev_t, ino_t>> inodes;  ///< reached by a link that names no blob in a known spelling
 
-  [[nodiscard]] bool needs(const CacheRoot& root, const RepoKey& key, const BlobId& etag) const;
+  /// Why the blob is needed, as half a sentence; nullopt when it is not.
+  [[nodiscard]] std::optional<std::string> need_of(const CacheRoot& root, const RepoKey& key, const BlobId& etag) const;
 };
 
 class BlobUses;
@@ -31,7 +36,10 @@ class BlobUses;
 class NeededBlobs {
  public:
   NeededBlobs(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses);
-  [[nodiscard]] bool contains(const BlobId& etag) const;
+  /// An error when that cannot be told at the moment; then need_of() is not asked.
+  [[nodiscard]] Status status() const;
+  /// Why the blob is needed, as half a sentence; nullopt when it is not.
+  [[nodiscard]] std::optional<std::string> need_of(const BlobId& etag) const;
 
  private:
   const CacheRoot& root_;

@@ -150,6 +150,8 @@ Result<std::string> read_link_plain(int dir_fd, const std::string& path) {
   return target;
 }
 
+bool may_pass(int err) { return err == EMFILE || err == ENFILE || err == ENOMEM || err == EIO || err == EAGAIN; }
+
 Result<UniqueFd> open_parent(int dir_fd, const std::string& path) {
   return open_plain(dir_fd, parent_of(path), O_PATH | O_DIRECTORY);
 }

@@ -27,6 +27,8 @@ Result<UniqueFd> open_dir(int dir_fd, const std::string& path);
 std::optional<struct stat> lstat_at(int dir_fd, const std::string& path);
 Result<std::string> read_link_plain(int dir_fd, const std::string& path);
 Status unlink_plain(int dir_fd, const std::string& path, int flags = 0);
+/// Whether a failure with this errno says nothing about what is on disk: too many open files, no memory, an I/O error.
+[[nodiscard]] bool may_pass(int err);
 /// The folder that holds `path`, for use with the names in it; no symlink on the way.
 Result<UniqueFd> open_parent(int dir_fd, const std::string& path);
 

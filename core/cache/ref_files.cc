@@ -18,7 +18,11 @@ struct RefWalk {
   std::string refs_dir;
   std::vector<RefFile>& found;
   std::vector<std::string>* problems;
+  std::optional<Error>* failure;
 
+  void note_failure(const Error& error) const {
+    if (failure != nullptr && !*failure && may_pass(error.sys_errno)) *failure = error;
+  }
   void note(std::string sentence) const {
     if (problems != nullptr) problems->push_back(std::move(sentence));
   }
@@ -27,6 +31,7 @@ struct RefWalk {
     RefFile file{name, std::nullopt, {}};
     const auto content = read_small_file(root.fd(), refs_dir + "/" + name, kMaxRefBytes);
     if (!content) {
+      note_failure(content.error());
       file.problem = "cannot be read: " + content.error().message;
     } else if (content->empty()) {
       file.problem = "is empty (another program may be writing it)";
@@ -40,7 +45,10 @@ struct RefWalk {
   void folder(const std::string& prefix, int depth) const {
     const std::string path = prefix.empty() ? refs_dir : refs_dir + "/" + prefix;
     const auto names = read_dir_at(root.fd(), path);
-    if (!names) return note(names.error().message);
+    if (!names) {
+      note_failure(names.error());
+      return note(names.error().message);
+    }
     for (const NameInDir& entry : *names) {
       const std::string name = prefix.empty() ? entry.name : prefix + "/" + entry.name;
       if (entry.kind != NameKind::kFolder) {
@@ -62,9 +70,10 @@ std::optional<CommitHash> parse_ref_content(std::string_view content) {
   return CommitHash::parse(content.substr(first, content.find_last_not_of(kWhite) - first + 1));
 }
 
-std::vector<RefFile> read_ref_files(const CacheRoot& root, const RepoKey& key, std::vector<std::string>* problems) {
+std::vector<RefFile> read_ref_files(const CacheRoot& root, const RepoKey& key, std::vector<std::string>* problems,
+                                    std::optional<Error>* failure) {
   std::vector<RefFile> found;
-  RefWalk{root, layout::refs_dir(key), found, problems}.folder("", 0);
+  RefWalk{root, layout::refs_dir(key), found, problems, failure}.folder("", 0);
   return found;
 }
 

@@ -22,8 +22,10 @@ struct RefFile {
 };
 
 /// All files below refs, sorted, temporary ones too. An absent refs folder is an empty list. `problems` (may be null)
-/// gets a sentence for each folder that could not be read.
-std::vector<RefFile> read_ref_files(const CacheRoot& root, const RepoKey& key, std::vector<std::string>* problems);
+/// gets a sentence for each folder that could not be read; `failure` (may be null) the first failure that may pass (too
+/// many open files, an I/O error), after which refs may be missing from the list.
+std::vector<RefFile> read_ref_files(const CacheRoot& root, const RepoKey& key, std::vector<std::string>* problems,
+                                    std::optional<Error>* failure = nullptr);
 
 /// The commit that a ref's content names: 40 lower-case hex digits, with white space around them at most.
 std::optional<CommitHash> parse_ref_content(std::string_view content);

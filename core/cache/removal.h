@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/error.h"
@@ -28,8 +29,23 @@ struct Caller {
 
 class BlobUses;
 
+/// Bytes that a removal gives back, by the inode that holds them: who still has it open keeps them for a while.
+struct FreedInode {
+  dev_t dev = 0;
+  ino_t ino = 0;
+  std::uint64_t bytes = 0;  ///< st_blocks * 512
+};
+
+/// Something that a removal leaves where it is although what is removed uses it.
+struct Stays {
+  std::string path;  ///< relative to the root
+  std::string why;   ///< half a sentence
+};
+
 /// What to remove from one root.
 struct RemovalPlan {
+  explicit RemovalPlan(RepoKey of) : key(std::move(of)) {}
+
   RepoKey key;
   bool whole_repo = false;
   std::vector<RefName> refs;          ///< to be removed (not for whole_repo)
@@ -40,10 +56,16 @@ struct RemovalPlan {
   };
   std::vector<Entry> entries;  ///< single snapshot entries
   std::vector<BlobId> blobs;   ///< that nothing else needs as far as the plan saw
-  std::uint64_t bytes = 0;     ///< physical bytes that will be given back (st_blocks * 512)
+  std::uint64_t bytes = 0;     ///< physical bytes that will be given back: the sum of `freed`
+  std::vector<FreedInode> freed;
+  std::vector<Stays> stays;
 
   bool removes_nothing() const { return !whole_repo && refs.empty() && snapshots.empty() && entries.empty() && blobs.empty(); }
 };
+
+// Plans read only, and are what is shown to people as well as what is carried out. When the disk cannot be read for a
+// reason that may pass (too many open files, an I/O error) there is no plan but an error, since what was not seen could
+// be a use of a blob.
 
 /// The repo with all its revisions. kNotFound when the folder is not there.
 Result<RemovalPlan> plan_repo_removal(const CacheRoot& root, const RepoKey& key);

@@ -50,7 +50,10 @@ void remove_empty_ref_folders(const CacheRoot& root, const RepoKey& key, std::st
 // missing snapshot, for which other clients hide the whole repo.
 Status remove_refs(const CacheRoot& root, const RemovalPlan& plan) {
   Status status;
-  for (const RefFile& file : read_ref_files(root, plan.key, nullptr)) {
+  std::optional<Error> failure;
+  const std::vector<RefFile> files = read_ref_files(root, plan.key, nullptr, &failure);
+  if (failure && !plan.snapshots.empty()) return std::unexpected(*failure);
+  for (const RefFile& file : files) {
     if (!file.commit || std::find(plan.snapshots.begin(), plan.snapshots.end(), *file.commit) == plan.snapshots.end()) {
       continue;
     }
@@ -101,18 +104,23 @@ Status remove_blob_batch(const CacheRoot& root, const RepoKey& key, std::span<co
     if (!no_locks) locks.push_back(std::move(**lock));
     mine.push_back(etag);
   }
-  const RemovalPlan nothing{
-      .key = key, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
+  const RemovalPlan nothing(key);
   const NeededBlobs needed(root, nothing, uses);
+  if (auto known = needed.status(); !known) return known;
   LinkTargets targets(root, key);
   Status status;
   for (const BlobId& etag : mine) {
     const std::string path = layout::blob(key, etag);
-    if (needed.contains(etag)) {
-      log::info(path + ": kept, since it is needed again");
+    if (const auto why = needed.need_of(etag)) {
+      log::info(path + ": kept: " + *why);
       continue;
     }
     const auto target = read_link_plain(root.fd(), path);
+    // Without its target the payload behind a link could not be swept afterwards.
+    if (!target && may_pass(target.error().sys_errno)) {
+      keep_first(status, std::unexpected(target.error()));
+      continue;
+    }
     const auto hash = target && !target->empty() ? targets.payload(path, *target) : std::nullopt;
     Status removed = unlink_plain(root.fd(), path);
     if (!is_gone(removed)) {

@@ -103,7 +103,8 @@ Status check_own_rename(const CacheRoot& root, const RemovalPlan& plan) {
 Status check_locks(const CacheRoot& root, const RemovalPlan& plan) {
   const auto busy = [&](const BlobId& etag) -> Status {
     return fail(ErrorKind::kBusy,
-                plan.key.text() + ": another program is downloading " + etag.text() + "; try again later");
+                plan.key.text() + ": " + BlobLock::holder(root, plan.key, etag) + " is downloading " + etag.text() +
+                    " of it; end that or try again later");
   };
   // Of a file only its own locks: a repo of many files has as many, and each of them is removed in turn.
   if (!plan.whole_repo && plan.snapshots.empty()) {

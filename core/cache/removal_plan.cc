@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <iterator>
 #include <set>
 
 #include "core/base/file_io.h"
@@ -23,73 +25,94 @@ namespace {
 constexpr int kMaxDepth = 200;
 
 // A file with other names gives nothing back.
-std::uint64_t bytes_of(const struct stat& st) {
-  return S_ISREG(st.st_mode) && st.st_nlink == 1 ? static_cast<std::uint64_t>(st.st_blocks) * 512 : 0;
+void count(RemovalPlan& plan, const struct stat& st) {
+  if (!S_ISREG(st.st_mode) || st.st_nlink != 1) return;
+  plan.freed.push_back({st.st_dev, st.st_ino, static_cast<std::uint64_t>(st.st_blocks) * 512});
+  plan.bytes += plan.freed.back().bytes;
+}
+
+// What is not there is nothing to remove; what cannot be looked at is no answer.
+Result<std::optional<struct stat>> stat_if_there(int dir_fd, const std::string& path) {
+  const auto st = lstat_at(dir_fd, path);
+  if (!st && may_pass(errno)) return fail_errno(path);
+  return st;
 }
 
 // The real files in a folder of a snapshot (clients without links store the bytes there).
-std::uint64_t real_file_bytes(int fd, int depth) {
-  std::uint64_t bytes = 0;
+void count_real_files(RemovalPlan& plan, int fd, int depth) {
   const auto names = read_dir(fd);
   for (const NameInDir& name : names ? *names : std::vector<NameInDir>{}) {
     if (name.kind == NameKind::kFile) {
-      if (const auto st = lstat_at(fd, name.name)) bytes += bytes_of(*st);
+      if (const auto st = lstat_at(fd, name.name)) count(plan, *st);
     } else if (name.kind == NameKind::kFolder && depth < kMaxDepth) {
-      if (const auto sub = open_dir(fd, name.name)) bytes += real_file_bytes(sub->get(), depth + 1);
+      if (const auto sub = open_dir(fd, name.name)) count_real_files(plan, sub->get(), depth + 1);
     }
   }
-  return bytes;
 }
 
-std::uint64_t real_file_bytes_in(const CacheRoot& root, const std::string& folder) {
-  const auto fd = open_dir(root.fd(), folder);
-  return fd ? real_file_bytes(fd->get(), 0) : 0;
+void count_real_files_in(const CacheRoot& root, RemovalPlan& plan, const std::string& folder) {
+  if (const auto fd = open_dir(root.fd(), folder)) count_real_files(plan, fd->get(), 0);
 }
 
 // A payload counts if nothing but what goes refers to it.
-std::uint64_t payload_bytes(const CacheRoot& root, const XetHash& hash, const std::set<std::string>& going) {
+void count_payload(const CacheRoot& root, RemovalPlan& plan, const XetHash& hash, const std::set<std::string>& going) {
   const auto references = valid_references(root, hash);
-  if (!references || !std::includes(going.begin(), going.end(), references->begin(), references->end())) return 0;
   const auto st = stat_payload(root, hash);
-  return st ? bytes_of(*st) : 0;
+  if (!st) return;
+  if (!references) {
+    plan.stays.push_back({layout::payload(hash), "its references cannot be told"});
+    return;
+  }
+  std::vector<std::string> others;
+  std::set_difference(references->begin(), references->end(), going.begin(), going.end(), std::back_inserter(others));
+  if (others.empty()) return count(plan, *st);
+  plan.stays.push_back({layout::payload(hash), "shared with " + others.front()});
 }
 
 // What the names of `<repo>/blobs` that go give back.
-std::uint64_t blob_bytes(const CacheRoot& root, const RepoKey& key, const std::vector<std::string>& names) {
-  const std::string folder = layout::blobs_dir(key);
+void count_blobs(const CacheRoot& root, RemovalPlan& plan, const std::vector<std::string>& names) {
+  const std::string folder = layout::blobs_dir(plan.key);
   const auto fd = open_dir(root.fd(), folder);
-  if (!fd) return 0;
-  LinkTargets targets(root, key);
+  if (!fd) return;
+  LinkTargets targets(root, plan.key);
   std::set<std::string> going;
   std::set<XetHash> payloads;
-  std::uint64_t bytes = 0;
   for (const std::string& name : names) {
     const std::string path = folder + "/" + name;
     const auto st = lstat_at(fd->get(), name);
     if (!st) continue;
-    bytes += bytes_of(*st);
+    count(plan, *st);
     if (!S_ISLNK(st->st_mode)) continue;
     going.insert(path);
     const auto target = read_link_at(fd->get(), name);
     const auto hash = target && !target->empty() ? targets.payload(path, *target) : std::nullopt;
     if (hash) payloads.insert(*hash);
   }
-  const bool store = !payloads.empty() && has_shared_store(root);
-  for (const XetHash& hash : payloads) bytes += store ? payload_bytes(root, hash, going) : 0;
-  return bytes;
+  if (payloads.empty() || !has_shared_store(root)) return;
+  for (const XetHash& hash : payloads) count_payload(root, plan, hash, going);
 }
 
-// Keeps those of `candidates` that nothing else needs, and counts them.
-void take_unneeded(const CacheRoot& root, RemovalPlan& plan, const std::set<std::string>& candidates, BlobUses* uses) {
+// Takes those of `candidates` that nothing else needs, and counts them.
+Status take_unneeded(const CacheRoot& root, RemovalPlan& plan, const std::set<std::string>& candidates, BlobUses* uses) {
   const NeededBlobs needed(root, plan, uses);
+  if (auto known = needed.status(); !known) return known;
   std::vector<std::string> names;
   for (const std::string& name : candidates) {
     auto etag = BlobId::parse(name);
-    if (!etag || needed.contains(*etag) || !lstat_at(root.fd(), layout::blob(plan.key, *etag))) continue;
+    if (!etag) continue;
+    const std::string path = layout::blob(plan.key, *etag);
+    const auto there = stat_if_there(root.fd(), path);
+    if (!there) return std::unexpected(there.error());
+    if (!*there) continue;
+    if (auto why = needed.need_of(*etag)) {
+      plan.stays.push_back({path, *std::move(why)});
+      continue;
+    }
     names.push_back(name);
     plan.blobs.push_back(*std::move(etag));
   }
-  plan.bytes += blob_bytes(root, plan.key, names);
+  count_blobs(root, plan, names);
+  return {};
 }
 
 // Whether snapshots/ has a folder beside that of `commit`, under whatever name.
@@ -108,15 +131,18 @@ Result<RemovalPlan> plan_repo_removal(const CacheRoot& root, const RepoKey& key)
   const auto st = lstat_at(root.fd(), folder);
   if (!st) return fail_errno(folder);
   if (!S_ISDIR(st->st_mode)) return fail(ErrorKind::kNotFound, folder + ": not a folder");
-  RemovalPlan plan{.key = key, .whole_repo = true, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
+  RemovalPlan plan(key);
+  plan.whole_repo = true;
   std::vector<std::string> names;
   const auto found = read_dir_at(root.fd(), layout::blobs_dir(key));
+  if (!found && may_pass(found.error().sys_errno)) return std::unexpected(found.error());
   for (const NameInDir& name : found ? *found : std::vector<NameInDir>{}) {
     names.push_back(name.name);
     if (layout::classify_blob_name(name.name) != layout::BlobDirEntry::kBlob) continue;
     if (auto etag = BlobId::parse(name.name)) plan.blobs.push_back(*std::move(etag));
   }
-  plan.bytes = blob_bytes(root, key, names) + real_file_bytes_in(root, layout::snapshots_dir(key));
+  count_blobs(root, plan, names);
+  count_real_files_in(root, plan, layout::snapshots_dir(key));
   return plan;
 }
 
@@ -124,9 +150,12 @@ Result<RemovalPlan> plan_commit_removal(const CacheRoot& root, const RepoKey& ke
   const auto entries = scan_snapshot(root, key, commit, nullptr);
   if (!entries) return std::unexpected(entries.error());
   if (!has_other_snapshot(root, key, commit)) return plan_repo_removal(root, key);
-  RemovalPlan plan{
-      .key = key, .whole_repo = false, .refs = {}, .snapshots = {commit}, .entries = {}, .blobs = {}, .bytes = 0};
-  for (const RefFile& file : read_ref_files(root, key, nullptr)) {
+  RemovalPlan plan(key);
+  plan.snapshots = {commit};
+  std::optional<Error> failure;
+  const std::vector<RefFile> files = read_ref_files(root, key, nullptr, &failure);
+  if (failure) return std::unexpected(*failure);
+  for (const RefFile& file : files) {
     const auto name = RefName::parse(file.name);
     if (file.commit == commit && name) plan.refs.push_back(*name);
   }
@@ -134,27 +163,29 @@ Result<RemovalPlan> plan_commit_removal(const CacheRoot& root, const RepoKey& ke
   for (const SnapshotEntry& entry : *entries) {
     if (entry.etag) candidates.insert(entry.etag->text());
   }
-  plan.bytes = real_file_bytes_in(root, layout::snapshot(key, commit));
-  take_unneeded(root, plan, candidates, nullptr);
+  count_real_files_in(root, plan, layout::snapshot(key, commit));
+  if (auto taken = take_unneeded(root, plan, candidates, nullptr); !taken) return std::unexpected(taken.error());
   return plan;
 }
 
 Result<RemovalPlan> plan_file_removal(const CacheRoot& root, const RepoKey& key, const std::vector<CommitHash>& commits,
                                       const RelPath& path, BlobUses* uses) {
-  RemovalPlan plan{
-      .key = key, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
+  RemovalPlan plan(key);
   LinkTargets targets(root, key);
   std::set<std::string> candidates;
   for (const CommitHash& commit : commits) {
     const std::string entry = layout::snapshot_entry(key, commit, path);
-    const auto st = lstat_at(root.fd(), entry);
-    if (!st) continue;
-    if (S_ISREG(st->st_mode)) {
-      plan.bytes += bytes_of(*st);
+    const auto there = stat_if_there(root.fd(), entry);
+    if (!there) return std::unexpected(there.error());
+    if (!*there) continue;
+    const struct stat& st = **there;
+    if (S_ISREG(st.st_mode)) {
+      count(plan, st);
       plan.entries.push_back({commit, path});
       continue;
     }
-    const auto target = S_ISLNK(st->st_mode) ? read_link_plain(root.fd(), entry) : Result<std::string>(std::string());
+    const auto target = S_ISLNK(st.st_mode) ? read_link_plain(root.fd(), entry) : Result<std::string>(std::string());
+    if (!target && may_pass(target.error().sys_errno)) return std::unexpected(target.error());
     if (!target || target->empty()) continue;
     auto etag = targets.blob(entry, *target);
     if (!etag) {
@@ -166,7 +197,7 @@ Result<RemovalPlan> plan_file_removal(const CacheRoot& root, const RepoKey& key,
   }
   if (plan.entries.empty())
     return fail(ErrorKind::kNotFound, layout::repo_folder(key) + ": no cached file " + path.text());
-  take_unneeded(root, plan, candidates, uses);
+  if (auto taken = take_unneeded(root, plan, candidates, uses); !taken) return std::unexpected(taken.error());
   return plan;
 }
 
