@@ -2,12 +2,9 @@
 #include "fs/remover.h"
 
 #include <algorithm>
-#include <fcntl.h>
-#include <unistd.h>
+#include <cerrno>
 
-#include "core/base/file_io.h"
 #include "core/base/log.h"
-#include "core/cache/layout.h"
 #include "core/cache/partial_file.h"
 #include "core/cache/private_state.h"
 
@@ -16,264 +13,130 @@ namespace hubfs {
 namespace {
 
 using Kind = DirSpec::Kind;
+using What = Removal::What;
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kUsesKept = std::chrono::seconds(2);
-
-// A plan for one root, to be carried out after all roots agreed.
-struct RootPlan {
-  CacheRootPtr root;
-  RemovalPlan plan;
-};
-
-// `first`: the root whose rights count where no root has anything of it.
-Status check_all(const CacheRoot& first, const RepoKey& key, const std::vector<RootPlan>& plans, const Caller& caller) {
-  const auto is_empty = [](const RootPlan& item) { return item.plan.removes_nothing(); };
-  if (std::all_of(plans.begin(), plans.end(), is_empty)) {
-    return check_removal(first, RemovalPlan(key), caller);
-  }
-  for (const RootPlan& item : plans) {
-    if (is_empty(item)) continue;
-    if (auto allowed = check_removal(*item.root, item.plan, caller); !allowed) return allowed;
-  }
-  return {};
-}
-
-// hubfs's own downloads hold the same locks as another process's would: they are ended once nothing else stands against
-// the removal, and then the locks are looked at again. A removal that is refused otherwise ends no download.
-template <typename EndOwn>
-Status check_ending_own(const CacheRoot& first, const RepoKey& key, const std::vector<RootPlan>& plans, const Caller& caller,
-                        EndOwn end_own) {
-  const Status allowed = check_all(first, key, plans, caller);
-  if (!allowed && allowed.error().kind != ErrorKind::kBusy) return allowed;
-  end_own();
-  return check_all(first, key, plans, caller);
-}
+constexpr auto kTryAgain = std::chrono::seconds(60);
+constexpr auto kSettle = std::chrono::milliseconds(500);
 
 const std::optional<Target>* as_target(const Lookup& found) { return std::get_if<std::optional<Target>>(&found); }
+
+std::string joined(const std::string& folder, const std::string& name) { return folder.empty() ? name : folder + "/" + name; }
 
 }  // namespace
 
 Remover::Remover(View& view, FetchEngine& engine, std::function<void(const RepoKey&)> changed)
-    : view_(view), engine_(engine), changed_(std::move(changed)), thread_([this] { run(); }) {}
+    : view_(view), engine_(engine), changed_(std::move(changed)) {}
 
-Remover::~Remover() {
-  {
-    const MutexLock lock(mutex_);
-    stop_ = true;
-  }
-  wake_.notify_all();
-  thread_.join();
-}
-
-void Remover::delete_later(std::function<void()> work) {
-  {
-    const MutexLock lock(mutex_);
-    queue_.push_back(std::move(work));
-  }
-  wake_.notify_one();
-}
-
-void Remover::run() {
-  MutexLock lock(mutex_);
-  while (true) {
-    while (queue_.empty() && !stop_) {
-      if (!has_uses_) {
-        wake_.wait(lock.native());
-      } else if (wake_.wait_for(lock.native(), kUsesKept) == std::cv_status::timeout) {
-        lock.unlock();
-        forget_old_uses();
-        lock.lock();
-      }
-    }
-    // What is queued is finished even at the end: the user was told that it is gone.
-    if (queue_.empty()) return;
-    auto work = std::move(queue_.front());
-    queue_.pop_front();
-    busy_ = true;
-    lock.unlock();
-    work();
-    work = nullptr;
-    lock.lock();
-    busy_ = false;
-    if (queue_.empty()) idle_.notify_all();
-  }
-}
-
-void Remover::drain() {
-  MutexLock lock(mutex_);
-  while (!queue_.empty() || busy_) idle_.wait(lock.native());
-}
+Remover::~Remover() = default;
 
 BlobUses& Remover::uses_of(const CacheRoot& root, const RepoKey& key) {
   if (uses_key_ != key) uses_.clear();
   uses_key_ = key;
   uses_used_ = Clock::now();
   auto& uses = uses_[&root];
-  if (!uses) {
-    uses = std::make_unique<BlobUses>(root, key);
-    {
-      const MutexLock lock(mutex_);
-      has_uses_ = true;
-    }
-    wake_.notify_one();
+  if (!uses) uses = std::make_unique<BlobUses>(root, key);
+  if (!forgetting_) {
+    forgetting_ = true;
+    chores_.add_after(kUsesKept, [this] { forget_old_uses(); });
   }
   return *uses;
 }
 
+UsesOf Remover::uses_of_repo(const RepoKey& key) {
+  // Called while the lock is held, which the analysis cannot see through a std::function.
+  return [this, key](const CacheRoot& root) NO_THREAD_SAFETY_ANALYSIS { return &uses_of(root, key); };
+}
+
 void Remover::forget_old_uses() {
   const MutexLock serial(removing_);
-  if (Clock::now() - uses_used_ < kUsesKept) return;
+  if (Clock::now() - uses_used_ < kUsesKept) {
+    chores_.add_after(kUsesKept, [this] { forget_old_uses(); });
+    return;
+  }
   uses_.clear();
-  const MutexLock lock(mutex_);
-  has_uses_ = false;
+  forgetting_ = false;
 }
 
 Status Remover::check_pinned(const RepoKey& key) const {
   if (!view_.memory().is_pinned_now(key)) return {};
-  return fail(ErrorKind::kPinned, key.text() + " is pinned; unpin it first (setfattr -n user.hubfs.pinned -v 0)");
+  return fail(ErrorKind::kPinned, key.text() + " is pinned; unpin it first (hubfs pin --remove " + key.text() +
+                                     ", or setfattr -n user.hubfs.pinned -v 0)");
 }
 
-Status Remover::unlink(const DirSpec& dir, const std::string& name, const Caller& caller) {
-  if (dir.kind != Kind::kRevision) return fail(ErrorKind::kReadOnly, "there are no files to remove here");
-  const RevisionTreePtr tree = view_.tree_of(dir);
-  const std::string text = dir.path.empty() ? name : dir.path + "/" + name;
-  const TreeFile* file = tree ? tree->file(text) : nullptr;
-  const auto path = RelPath::parse(text);
-  if (file == nullptr || !path) return fail(ErrorKind::kNotFound, text + ": no such file");
-  const RepoKey& key = *dir.key;
-  if (auto allowed = check_pinned(key); !allowed) return allowed;
-
-  const MutexLock serial(removing_);
-  std::vector<CommitHash> commits;
-  std::vector<RevisionTreePtr> trees;
-  for (const CommitHash& commit : view_.commits_of(dir)) {
-    RevisionTreePtr other = commit == tree->commit() ? tree : view_.trees().get(key, commit);
-    const TreeFile* same = other->file(text);
-    if (same == nullptr || same->etag != file->etag || (!file->etag && commit != tree->commit())) continue;
-    commits.push_back(commit);
-    trees.push_back(std::move(other));
+Status Remover::check_all(const Removal& removal, const Caller& caller) const {
+  const auto is_empty = [](const RootRemoval& part) { return part.plan.removes_nothing(); };
+  if (std::all_of(removal.roots.begin(), removal.roots.end(), is_empty)) {
+    // Only shown: the rights in the first root count.
+    return check_removal(*view_.library().roots().front(), RemovalPlan(removal.key), caller);
   }
-  std::vector<RootPlan> plans;
-  if (const RepoPtr repo = view_.library().find(key)) {
-    for (const RepoCopy& copy : repo->copies) {
-      auto plan = plan_file_removal(*copy.root, key, commits, *path, &uses_of(*copy.root, key));
-      if (plan) {
-        plans.push_back({copy.root, std::move(*plan)});
-      } else if (plan.error().kind != ErrorKind::kNotFound) {
-        return std::unexpected(plan.error());
+  for (const RootRemoval& part : removal.roots) {
+    if (is_empty(part)) continue;
+    if (auto allowed = check_removal(*part.root, part.plan, caller); !allowed) return allowed;
+  }
+  return {};
+}
+
+Status Remover::check(const Removal& removal, const Caller& caller) {
+  if (auto allowed = check_pinned(removal.key); !allowed) return allowed;
+  return check_all(removal, caller);
+}
+
+void Remover::end_own_fetches(const Removal& removal) {
+  switch (removal.what) {
+    case What::kRepo: return engine_.forget_repo(removal.key);
+    case What::kCommit: return engine_.forget_commit(removal.key, removal.commits.front());
+    case What::kFile:
+      for (const RootRemoval& part : removal.roots) {
+        for (const BlobId& etag : part.plan.blobs) engine_.forget_blob(removal.key, etag);
       }
-    }
+      if (removal.etag) engine_.forget_blob(removal.key, *removal.etag);
+      return;
+    case What::kFolder: return;
   }
-  const auto end_own = [&] {
-    if (file->etag) engine_.forget_blob(key, *file->etag);
-  };
-  if (auto allowed = check_ending_own(*view_.library().roots().front(), key, plans, caller, end_own); !allowed) return allowed;
-  if (file->etag) remove_partial(*view_.library().roots().front(), key, *file->etag);
-  // Hidden first: a program that lists again in between must not see the name come back as "not downloaded".
-  for (const RevisionTreePtr& each : trees) view_.memory().hide(key, each->commit(), text);
-  for (const RootPlan& item : plans) {
-    if (auto done = apply_removal(*item.root, item.plan, &uses_of(*item.root, key)); !done) return done;
+}
+
+// hubfs's own downloads hold the same locks as another process's would: they are ended once nothing else stands against
+// the removal, and then the locks are looked at again. A removal that is refused otherwise ends no download.
+Status Remover::carry_out_locked(const Removal& removal, const Caller& caller) {
+  if (auto allowed = check_pinned(removal.key); !allowed) return allowed;
+  if (auto allowed = check_all(removal, caller); !allowed && allowed.error().kind != ErrorKind::kBusy) return allowed;
+  end_own_fetches(removal);
+  if (auto allowed = check_all(removal, caller); !allowed) return allowed;
+  switch (removal.what) {
+    case What::kRepo: return remove_whole(removal);
+    case What::kCommit: return remove_commit(removal);
+    case What::kFile: return remove_file(removal);
+    case What::kFolder: remove_folder(removal); return {};
   }
-  for (const RevisionTreePtr& each : trees) each->mark_removed(text);
-  mark_in_loaded_trees(key, commits, text);
   return {};
 }
 
-// A tree that somebody began to read before the removal must not bring the name back: trees being read now are not kept,
-// those that were read meanwhile are marked.
-void Remover::mark_in_loaded_trees(const RepoKey& key, const std::vector<CommitHash>& commits, const std::string& path) {
-  view_.trees().outdate_loads(key);
-  for (const RevisionTreePtr& tree : view_.trees().loaded(key)) {
-    if (std::find(commits.begin(), commits.end(), tree->commit()) != commits.end()) tree->mark_removed(path);
-  }
-}
-
-Status Remover::rmdir(const DirSpec& dir, const std::string& dir_path, const std::string& name, const Caller& caller) {
-  const Lookup found = view_.look_up(dir, dir_path, name, false);
-  const auto* target = as_target(found);
-  if (target == nullptr || !*target) return fail(ErrorKind::kNotFound, name + ": no such directory");
-  if (!(*target)->dir) return fail_errno(name, ENOTDIR);
-  const DirSpec& spec = *(*target)->dir;
-  const std::string path = dir_path.empty() ? name : dir_path + "/" + name;
-  if (spec.kind == Kind::kRevision) {
-    if (!spec.path.empty()) return remove_folder(spec, caller);
-    if (auto allowed = check_pinned(*spec.key); !allowed) return allowed;
-    const auto commit = view_.commit_of(spec);
-    view_.let_linger(dir_path);
-    const Status done = spec.select == DirSpec::Select::kDefault ? remove_repo(*spec.key, caller)
-                        : commit                                 ? remove_commit(*spec.key, *commit, caller)
-                                 : fail(ErrorKind::kNotFound, name + ": no such revision");
-    if (!done) view_.end_linger(dir_path);
-    return done;
-  }
-  const bool top = spec.kind == Kind::kShelf || spec.kind == Kind::kHub || spec.kind == Kind::kControl;
-  if (top) return fail(ErrorKind::kPinned, name + " is a top folder of the view; it cannot be removed");
-  const ReadDir listed = view_.list(spec, path, false);
-  const auto* children = std::get_if<std::vector<Listed>>(&listed);
-  if (children == nullptr || !children->empty()) {
-    return fail(ErrorKind::kNotEmpty, path + " is not empty; remove the models in it");
-  }
-  view_.end_linger(path);
-  return {};
-}
-
-Status Remover::remove_folder(const DirSpec& folder, const Caller& caller) {
-  const RevisionTreePtr tree = view_.tree_of(folder);
-  if (!tree || !tree->has_folder(folder.path)) return fail(ErrorKind::kNotFound, folder.path + ": no such directory");
-  if (!tree->children(folder.path, false).empty()) return fail(ErrorKind::kNotEmpty, folder.path + " is not empty");
-  const RepoKey& key = *folder.key;
-  if (auto allowed = check_pinned(key); !allowed) return allowed;
-  const auto path = RelPath::parse(folder.path);
-  if (!path) return fail(ErrorKind::kInvalid, folder.path);
+Status Remover::carry_out(const Removal& removal, const Caller& caller) {
   const MutexLock serial(removing_);
-  const RepoPtr repo = view_.library().find(key);
-  std::vector<CommitHash> commits;
-  std::vector<RevisionTreePtr> trees;
-  for (const CommitHash& commit : view_.commits_of(folder)) {
-    RevisionTreePtr other = view_.trees().get(key, commit);
-    if (!other->has_folder(folder.path) || !other->children(folder.path, false).empty()) continue;
-    commits.push_back(commit);
-    trees.push_back(std::move(other));
-  }
-  std::vector<RootPlan> plans;
-  for (const RepoCopy& copy : repo ? repo->copies : std::vector<RepoCopy>{}) {
-    RemovalPlan plan(key);
-    for (const CommitHash& commit : commits) {
-      const std::string entry = layout::snapshot_entry(key, commit, *path);
-      if (::faccessat(copy.root->fd(), entry.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0) plan.entries.push_back({commit, *path});
-    }
-    plans.push_back({copy.root, std::move(plan)});
-  }
-  if (auto allowed = check_all(*view_.library().roots().front(), key, plans, caller); !allowed) return allowed;
-  for (const RootPlan& item : plans) {
-    for (const RemovalPlan::Entry& entry : item.plan.entries) remove_empty_snapshot_folder(*item.root, key, entry.commit, entry.path);
-  }
-  for (const RevisionTreePtr& each : trees) {
-    view_.memory().hide(key, each->commit(), folder.path);
-    each->mark_removed(folder.path);
-  }
-  mark_in_loaded_trees(key, commits, folder.path);
-  return {};
+  return noted(carry_out_locked(removal, caller), removal.path.empty() ? removal.key.text() : removal.key.text() + "/" + removal.path);
 }
 
-Status Remover::remove_repo(const RepoKey& key, const Caller& caller) {
-  const MutexLock serial(removing_);
-  std::vector<RootPlan> plans;
-  for (const CacheRootPtr& root : view_.library().roots()) {
-    auto plan = plan_repo_removal(*root, key);
-    if (plan) {
-      plans.push_back({root, std::move(*plan)});
-    } else if (plan.error().kind != ErrorKind::kNotFound) {
-      return std::unexpected(plan.error());
-    }
-  }
-  if (auto allowed = check_ending_own(*view_.library().roots().front(), key, plans, caller, [&] { engine_.forget_repo(key); }); !allowed) return allowed;
-  for (const RootPlan& item : plans) {
-    auto ticket = apply_detach(*item.root, item.plan);
+Status Remover::noted(Status done, const std::string& what) {
+  if (!done) ledger_.refused(what, done.error().message);
+  return done;
+}
+
+void Remover::note_removed(const Removal& removal) {
+  for (const RootRemoval& part : removal.roots) ledger_.removed(part.plan.freed);
+}
+
+Status Remover::remove_whole(const Removal& removal) {
+  const RepoKey& key = removal.key;
+  for (const RootRemoval& part : removal.roots) {
+    auto ticket = apply_detach(*part.root, part.plan);
     if (!ticket) return std::unexpected(ticket.error());
-    delete_later([root = item.root, taken = std::make_shared<TrashTicket>(std::move(*ticket))] {
-      if (auto done = finish_detach(*root, *taken); !done) log::error("deleting a removed model: " + done.error().message);
+    auto taken = std::make_shared<TrashTicket>(*std::move(ticket));
+    chores_.add([this, root = part.root, taken, freed = part.plan.freed] {
+      delete_set_aside(root, taken, taken->key.text());
+      ledger_.removed(freed);
+      ledger_.settle();
     });
   }
   remove_private_state(*view_.library().roots().front(), key);
@@ -283,35 +146,136 @@ Status Remover::remove_repo(const RepoKey& key, const Caller& caller) {
   return {};
 }
 
-Status Remover::remove_commit(const RepoKey& key, const CommitHash& commit, const Caller& caller) {
-  {
-    const RepoPtr repo = view_.library().find(key);
-    const bool last = repo && repo->commits.size() == 1 && repo->commits.contains(commit);
-    if (last) return remove_repo(key, caller);
-  }
-  const MutexLock serial(removing_);
-  std::vector<RootPlan> plans;
-  for (const CacheRootPtr& root : view_.library().roots()) {
-    auto plan = plan_commit_removal(*root, key, commit);
-    if (plan) {
-      plans.push_back({root, std::move(*plan)});
-    } else if (plan.error().kind != ErrorKind::kNotFound) {
-      return std::unexpected(plan.error());
-    }
-  }
-  std::vector<BlobId> partials;
+void Remover::delete_set_aside(const CacheRootPtr& root, const std::shared_ptr<TrashTicket>& ticket, const std::string& what) {
+  const Status deleted = finish_detach(*root, *ticket);
+  if (deleted) return ledger_.done(what);
+  log::error("deleting " + what + ", which was removed: " + deleted.error().message + "; it is tried again");
+  ledger_.failed(what, deleted.error().message);
+  chores_.add_after(kTryAgain, [this, root, ticket, what] { delete_set_aside(root, ticket, what); });
+}
+
+Status Remover::remove_commit(const Removal& removal) {
+  const RepoKey& key = removal.key;
   if (const RepoPtr repo = view_.library().find(key)) {
     for (const auto& [etag, partial] : repo->partials) {
-      if (const auto id = BlobId::parse(etag); id && partial.info.commit == commit) partials.push_back(*id);
+      const auto id = BlobId::parse(etag);
+      if (id && partial.info.commit == removal.commits.front()) remove_partial(*view_.library().roots().front(), key, *id);
     }
   }
-  if (auto allowed = check_ending_own(*view_.library().roots().front(), key, plans, caller, [&] { engine_.forget_commit(key, commit); }); !allowed) return allowed;
-  for (const BlobId& etag : partials) remove_partial(*view_.library().roots().front(), key, etag);
-  for (const RootPlan& item : plans) {
-    if (auto done = apply_removal(*item.root, item.plan); !done) return done;
+  for (const RootRemoval& part : removal.roots) {
+    if (auto done = apply_removal(*part.root, part.plan); !done) return done;
   }
+  note_removed(removal);
+  chores_.add([this] { ledger_.settle(); });
   view_.remote().forget(key);
   changed_(key);
+  return {};
+}
+
+Status Remover::remove_file(const Removal& removal) {
+  const RepoKey& key = removal.key;
+  if (removal.etag) remove_partial(*view_.library().roots().front(), key, *removal.etag);
+  // Hidden first: a program that lists again in between must not see the name come back as "not downloaded".
+  hide(removal);
+  for (const RootRemoval& part : removal.roots) {
+    if (auto done = apply_removal(*part.root, part.plan, &uses_of(*part.root, key)); !done) return done;
+  }
+  note_removed(removal);
+  // Once for many files: it walks over /proc.
+  if (!settling_) {
+    settling_ = true;
+    chores_.add_after(kSettle, [this] {
+      {
+        const MutexLock serial(removing_);
+        settling_ = false;
+      }
+      ledger_.settle();
+    });
+  }
+  mark_removed(removal);
+  return {};
+}
+
+// A tree that somebody began to read before the removal must not bring the name back: trees being read now are not kept,
+// those that were read meanwhile are marked.
+void Remover::mark_removed(const Removal& removal) {
+  view_.trees().outdate_loads(removal.key);
+  for (const RevisionTreePtr& tree : view_.trees().loaded(removal.key)) {
+    if (std::find(removal.commits.begin(), removal.commits.end(), tree->commit()) != removal.commits.end()) {
+      tree->mark_removed(removal.path);
+    }
+  }
+}
+
+void Remover::hide(const Removal& removal) {
+  for (const CommitHash& commit : removal.commits) view_.memory().hide(removal.key, commit, removal.path);
+}
+
+void Remover::remove_folder(const Removal& removal) {
+  for (const RootRemoval& part : removal.roots) {
+    for (const RemovalPlan::Entry& entry : part.plan.entries) {
+      remove_empty_snapshot_folder(*part.root, removal.key, entry.commit, entry.path);
+    }
+  }
+  hide(removal);
+  mark_removed(removal);
+}
+
+Status Remover::unlink(const DirSpec& dir, const std::string& name, const Caller& caller) {
+  const MutexLock serial(removing_);
+  const auto removal = plan_file(view_, dir, name, dir.key ? uses_of_repo(*dir.key) : UsesOf());
+  if (!removal) return std::unexpected(removal.error());
+  return noted(carry_out_locked(*removal, caller), removal->key.text() + "/" + removal->path);
+}
+
+Result<Removal> Remover::plan(const DirSpec& dir, const std::string& dir_path, const std::string& name) {
+  const Lookup found = view_.look_up(dir, dir_path, name, false);
+  const auto* target = as_target(found);
+  if (target == nullptr || !*target) return fail(ErrorKind::kNotFound, name + ": no such file or directory");
+  if (!(*target)->dir) return plan_file(view_, dir, name, {});
+  const DirSpec& spec = *(*target)->dir;
+  if (spec.kind != Kind::kRevision) return fail(ErrorKind::kNotEmpty, name + " is a folder of the view; remove the models in it");
+  if (!spec.path.empty()) return plan_folder(view_, spec);
+  if (spec.select == DirSpec::Select::kDefault) return plan_repo(view_, *spec.key);
+  const auto commit = view_.commit_of(spec);
+  if (!commit) return fail(ErrorKind::kNotFound, name + ": no such revision");
+  return plan_commit(view_, *spec.key, *commit);
+}
+
+Status Remover::rmdir(const DirSpec& dir, const std::string& dir_path, const std::string& name, const Caller& caller) {
+  const Lookup found = view_.look_up(dir, dir_path, name, false);
+  const auto* target = as_target(found);
+  if (target == nullptr || !*target) return fail(ErrorKind::kNotFound, name + ": no such directory");
+  if (!(*target)->dir) return fail_errno(name, ENOTDIR);
+  const DirSpec& spec = *(*target)->dir;
+  return spec.kind == Kind::kRevision ? remove_revision(spec, dir_path, name, caller)
+                                      : remove_plain_folder(spec, joined(dir_path, name));
+}
+
+Status Remover::remove_revision(const DirSpec& spec, const std::string& dir_path, const std::string& name, const Caller& caller) {
+  const MutexLock serial(removing_);
+  const auto commit = spec.path.empty() ? view_.commit_of(spec) : std::nullopt;
+  auto removal = !spec.path.empty()                             ? plan_folder(view_, spec)
+                 : spec.select == DirSpec::Select::kDefault     ? plan_repo(view_, *spec.key)
+                 : commit                                       ? plan_commit(view_, *spec.key, *commit)
+                        : Result<Removal>(fail(ErrorKind::kNotFound, name + ": no such revision"));
+  if (!removal) return std::unexpected(removal.error());
+  const bool lingers = spec.path.empty();
+  if (lingers) view_.let_linger(dir_path);
+  Status done = noted(carry_out_locked(*removal, caller), joined(dir_path, name));
+  if (!done && lingers) view_.end_linger(dir_path);
+  return done;
+}
+
+Status Remover::remove_plain_folder(const DirSpec& spec, const std::string& path) {
+  const bool top = spec.kind == Kind::kShelf || spec.kind == Kind::kHub || spec.kind == Kind::kControl;
+  if (top) return fail(ErrorKind::kPinned, path + " is a top folder of the view; it cannot be removed");
+  const ReadDir listed = view_.list(spec, path, false);
+  const auto* children = std::get_if<std::vector<Listed>>(&listed);
+  if (children == nullptr || !children->empty()) {
+    return fail(ErrorKind::kNotEmpty, path + " is not empty; remove the models in it");
+  }
+  view_.end_linger(path);
   return {};
 }
 

@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What unlink and rmdir of the view do to the cache. A refused removal changes nothing; a granted one is visible in the
-// view before the call returns; deleting what was set aside goes on in a thread. Thread-safe: one removal at a time.
+// What unlink and rmdir of the view do to the cache: a removal (fs/removal.h) is planned, checked and carried out. A
+// refused removal changes nothing; a granted one is visible in the view before the call returns; deleting what was set
+// aside goes on in a thread, and is tried again when it fails. Thread-safe: one removal at a time.
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 
 #include "core/base/error.h"
 #include "core/base/thread_annotations.h"
 #include "core/cache/blob_uses.h"
 #include "core/cache/removal.h"
 #include "core/fetch/fetch_engine.h"
+#include "fs/chores.h"
+#include "fs/removal.h"
+#include "fs/removal_ledger.h"
 #include "fs/view.h"
 
 namespace hubfs {
 
 class Remover {
  public:
-  /// `changed` is called after a removal, with no lock held: other places that showed the repo must be looked at again.
+  /// `changed` is called after a removal, with no lock but removing_ held: other places that showed the repo must be
+  /// looked at again.
   Remover(View& view, FetchEngine& engine, std::function<void(const RepoKey&)> changed);
   ~Remover();
   Remover(const Remover&) = delete;
@@ -36,36 +38,50 @@ class Remover {
   /// rmdir of `name` in a directory; `path` is that of `name`, from the root of the whole view.
   Status rmdir(const DirSpec& dir, const std::string& dir_path, const std::string& name, const Caller& caller);
 
+  /// What rm or rmdir of `name` would take from the cache. Errors as theirs, where there is nothing to plan.
+  Result<Removal> plan(const DirSpec& dir, const std::string& dir_path, const std::string& name);
+  /// Whether the caller may do it now: pins, rights, who is at work in it. hubfs's own downloads, which the removal would
+  /// end, count as at work here.
+  Status check(const Removal& removal, const Caller& caller);
+  /// Checks it again and does it. What came into use since it was planned stays.
+  Status carry_out(const Removal& removal, const Caller& caller);
+
   /// Waits until everything set aside is deleted (tests, unmount).
-  void drain();
+  void drain() { chores_.drain(); }
+  [[nodiscard]] RemovalLedger& ledger() { return ledger_; }
 
  private:
-  Status remove_repo(const RepoKey& key, const Caller& caller);
-  Status remove_commit(const RepoKey& key, const CommitHash& commit, const Caller& caller);
-  Status remove_folder(const DirSpec& folder, const Caller& caller);
-  void mark_in_loaded_trees(const RepoKey& key, const std::vector<CommitHash>& commits, const std::string& path);
+  Status carry_out_locked(const Removal& removal, const Caller& caller) REQUIRES(removing_);
+  Status remove_whole(const Removal& removal) REQUIRES(removing_);
+  Status remove_commit(const Removal& removal) REQUIRES(removing_);
+  Status remove_file(const Removal& removal) REQUIRES(removing_);
+  void remove_folder(const Removal& removal) REQUIRES(removing_);
+  Status remove_revision(const DirSpec& spec, const std::string& dir_path, const std::string& name, const Caller& caller);
+  Status remove_plain_folder(const DirSpec& spec, const std::string& path);
+  Status check_all(const Removal& removal, const Caller& caller) const;
   Status check_pinned(const RepoKey& key) const;
+  void hide(const Removal& removal);
+  void mark_removed(const Removal& removal);
+  void end_own_fetches(const Removal& removal);
   BlobUses& uses_of(const CacheRoot& root, const RepoKey& key) REQUIRES(removing_);
+  UsesOf uses_of_repo(const RepoKey& key) REQUIRES(removing_);
   void forget_old_uses();
-  void delete_later(std::function<void()> work);
-  void run();
+  void delete_set_aside(const CacheRootPtr& root, const std::shared_ptr<TrashTicket>& ticket, const std::string& what);
+  void note_removed(const Removal& removal);
+  Status noted(Status done, const std::string& what);
 
   View& view_;
   FetchEngine& engine_;
   const std::function<void(const RepoKey&)> changed_;
+  RemovalLedger ledger_;
   Mutex removing_;  ///< serialises removals; held across disk access, never while the kernel or the network is called
   // Of the repo from which files were removed last, until none was for a while: watches are not for ever.
   std::optional<RepoKey> uses_key_ GUARDED_BY(removing_);
   std::map<const CacheRoot*, std::unique_ptr<BlobUses>> uses_ GUARDED_BY(removing_);
   std::chrono::steady_clock::time_point uses_used_ GUARDED_BY(removing_);
-  Mutex mutex_;     ///< guards the queue of deletions
-  std::condition_variable wake_;
-  std::condition_variable idle_;
-  std::deque<std::function<void()>> queue_ GUARDED_BY(mutex_);
-  bool busy_ GUARDED_BY(mutex_) = false;
-  bool has_uses_ GUARDED_BY(mutex_) = false;
-  bool stop_ GUARDED_BY(mutex_) = false;
-  std::thread thread_;
+  bool forgetting_ GUARDED_BY(removing_) = false;  ///< a chore that forgets uses_ is on its way
+  bool settling_ GUARDED_BY(removing_) = false;    ///< a chore that settles the ledger is on its way
+  Chores chores_;  ///< ends first: what it runs uses all above
 };
 
 }  // namespace hubfs
