@@ -38,6 +38,15 @@ int status_command(const std::string& mountpoint, bool json);
 int ls_command(const CacheArguments& cache, bool json);
 int rm_command(const CacheArguments& cache, const std::vector<std::string>& targets, bool yes);
 
+struct GcArguments {
+  CacheArguments cache;
+  std::string min_age;   ///< empty: the default
+  bool refs = false;     ///< refs to missing snapshots too
+  bool dry_run = false;
+  bool json = false;
+};
+int gc_command(const GcArguments& arguments);
+
 /// "hubfs: <sentence>" on stderr; returns 1.
 int complain(const std::string& sentence);
 

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <memory>
 #include <string>
 
 #include "mount-helpers/commands.h"
@@ -50,6 +51,17 @@ int run_helper(int argc, char** argv) {
   if (source != "none" && source != "hubfs") arguments.cache.caches.push_back(source);
   if (fake) return 0;
   return mount_command(arguments);
+}
+
+void add_gc_command(CLI::App& app, int& code) {
+  const auto gc = std::make_shared<GcArguments>();
+  auto* command = app.add_subcommand("gc", "Collect what nobody needs: orphan blobs, abandoned downloads, leftovers");
+  add_cache_options(*command, gc->cache);
+  command->add_flag("-n,--dry-run", gc->dry_run, "Only say what would go");
+  command->add_option("--min-age", gc->min_age, "Leave alone what changed within this time (default: 1h)");
+  command->add_flag("--refs", gc->refs, "Also refs to snapshots that are not here");
+  command->add_flag("--json", gc->json, "As a JSON object");
+  command->callback([gc, &code] { code = gc_command(*gc); });
 }
 
 }  // namespace
@@ -105,6 +117,8 @@ int run_command(int argc, char** argv) {
   rm_app->add_flag("-y,--yes", yes, "Do not ask");
   rm_app->add_option("target", targets, "model/ORG/NAME, a commit, hf://ORG/NAME/PATH, or a path of the view")->required();
   rm_app->callback([&] { code = rm_command(rm, targets, yes); });
+
+  add_gc_command(app, code);
 
   try {
     app.parse(argc, argv);

@@ -59,7 +59,22 @@ bool remove(const CacheRoot& root, const Found& found) {
   return true;
 }
 
+bool is_free(const CacheRoot& root, const Found& found) {
+  const auto fd = open_plain(root.state_fd(), found.data, O_RDONLY);
+  return fd && (::flock(fd->get(), LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK);
+}
+
 }  // namespace
+
+std::vector<PartialLeftover> partial_leftovers(const CacheRoot& root) {
+  std::vector<Found> all;
+  for (const RepoKey& key : list_partial_repos(root)) find_in(root, key, all);
+  std::vector<PartialLeftover> left;
+  for (const Found& found : all) {
+    if (!found.lasting && is_free(root, found)) left.push_back({found.key, found.data, found.bytes});
+  }
+  return left;
+}
 
 std::vector<RepoKey> clean_partials(const CacheRoot& root, const PartialLimits& limits) {
   std::vector<Found> all;

@@ -77,6 +77,14 @@ std::vector<RepoKey> list_partial_repos(const CacheRoot& root);
 /// Removes both files of a partial. Absent ones are fine.
 void remove_partial(const CacheRoot& root, const RepoKey& key, const BlobId& etag);
 
+/// What a process that died left: data that no mount can go on with, and that no process works on now.
+struct PartialLeftover {
+  RepoKey key;
+  std::string path;  ///< of the data, in the private state
+  std::uint64_t bytes = 0;
+};
+std::vector<PartialLeftover> partial_leftovers(const CacheRoot& root);
+
 /// Which partials to remove as no longer of use.
 struct PartialLimits {
   std::int64_t now_s = 0;            ///< unix time
