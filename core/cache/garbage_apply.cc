@@ -186,9 +186,11 @@ class Collection {
       const auto etag = etag_guarding(base_of(item->path));
       if (etag && !locks.contains(etag->text())) locks.emplace(etag->text(), lock(key, *etag));
     }
-    const RemovalPlan nothing{
-        .key = key, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
-    const BlobUsage usage = blobs_in_use(root_, nothing);
+    const BlobUsage usage = blobs_in_use(root_, RemovalPlan(key));
+    if (usage.failure) {
+      result_.failures.push_back(layout::blobs_dir(key) + ": " + usage.failure->message);
+      return;
+    }
     LinkTargets targets(root_, key);
     for (const GarbageItem* item : items) {
       if (is_pinned(*item)) continue;
@@ -205,7 +207,7 @@ class Collection {
             LinkTargets& targets) {
     const auto st = still_old(item);
     if (!st) return;
-    if (item.kind == GarbageKind::kOrphanBlob && usage.needs(root_, key, *etag)) {
+    if (item.kind == GarbageKind::kOrphanBlob && usage.need_of(root_, key, *etag)) {
       return leave(item, "a snapshot needs it by now");
     }
     if (item.kind == GarbageKind::kDanglingBlob && !blob_is_missing(root_, key, *etag, targets)) {

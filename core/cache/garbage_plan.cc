@@ -122,10 +122,11 @@ class RepoGarbage {
     const std::string folder = layout::blobs_dir(key_);
     const auto names = read_dir_at(root_.fd(), folder);
     if (!names || names->empty()) return;
-    const RemovalPlan nothing{
-        .key = key_, .whole_repo = false, .refs = {}, .snapshots = {}, .entries = {}, .blobs = {}, .bytes = 0};
-    const BlobUsage usage = blobs_in_use(root_, nothing);
-    if (!usage.complete) leave(folder, "a snapshot cannot be read, so any blob may be needed");
+    // As with entries without blobs: what is half unmounted says nothing about the other half.
+    if (!lstat_at(root_.fd(), layout::snapshots_dir(key_))) return leave(folder, "there is no folder of snapshots");
+    const BlobUsage usage = blobs_in_use(root_, RemovalPlan(key_));
+    if (usage.failure) return leave(folder, "cannot tell what is needed: " + usage.failure->message);
+    if (!usage.unread.empty()) leave(folder, usage.unread + " cannot be read, so any blob may be needed");
     for (const NameInDir& name : *names) {
       const std::string path = folder + "/" + name.name;
       const auto st = lstat_at(root_.fd(), path);
@@ -141,7 +142,7 @@ class RepoGarbage {
         if (name.kind != NameKind::kFile && name.kind != NameKind::kLink) return leave(path, "not a file");
         if (blob_is_missing(root_, key_, *etag, targets_)) {
           consider(GarbageKind::kDanglingBlob, path, st, etag, 0, "the shared payload that it names is gone");
-        } else if (!usage.needs(root_, key_, *etag)) {
+        } else if (!usage.need_of(root_, key_, *etag)) {
           consider(GarbageKind::kOrphanBlob, path, st, etag, bytes_of_name(st), "no snapshot names it");
         }
         return;

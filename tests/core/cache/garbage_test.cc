@@ -249,6 +249,12 @@ TEST_F(Garbage, WithoutAFolderOfBlobsNothingDangles) {
   EXPECT_THAT(planned(), IsEmpty());
 }
 
+TEST_F(Garbage, WithoutAFolderOfSnapshotsNoBlobIsAnOrphan) {
+  cache.remove(kFolder + "/snapshots");
+  EXPECT_THAT(left(), Contains(kFolder + "/blobs"));
+  expect_stays(layout::blob(key, needed));
+}
+
 TEST_F(Garbage, DanglingBlobAndTheEntriesThatNameIt) {
   const XetHash hash = cache.add_shared_file(key, a, "g", "payload");
   const std::string etag = test::sha256_of("payload");
