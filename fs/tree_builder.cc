@@ -187,7 +187,7 @@ class TreeBuilder {
         add(std::move(file));
       }
     }
-    const auto top = open_beneath(where.root->fd(), layout::snapshot(in_.repo->key, in_.commit), O_RDONLY | O_DIRECTORY);
+    const auto top = open_dir(where.root->fd(), layout::snapshot(in_.repo->key, in_.commit));
     if (top) collect_folders(top->get(), "", folders_, 0);
   }
 

@@ -2,62 +2,21 @@
 #include "core/base/file_io.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdio>
 
+#include "core/base/plain_path.h"
+
 namespace hubfs {
-
-namespace {
-
-bool is_dot_component(std::string_view part) { return part == "." || part == ".."; }
-
-// For kernels without openat2 (and seccomp filters that refuse it): every component is opened with O_NOFOLLOW.
-Result<UniqueFd> open_walking(int dir_fd, const std::string& path, int flags, mode_t mode) {
-  UniqueFd current(::fcntl(dir_fd, F_DUPFD_CLOEXEC, 0));
-  if (!current) return fail_errno("dup");
-  std::string_view rest = path;
-  while (true) {
-    const std::size_t slash = rest.find('/');
-    const std::string part(rest.substr(0, slash));
-    if (part.empty() || is_dot_component(part)) return fail_errno(path, EXDEV);
-    const bool last = slash == std::string_view::npos;
-    const int part_flags = last ? flags : (O_PATH | O_DIRECTORY);
-    UniqueFd next(::openat(current.get(), part.c_str(), part_flags | O_NOFOLLOW | O_CLOEXEC, mode));
-    if (!next) return fail_errno(path);
-    if (last) return next;
-    current = std::move(next);
-    rest.remove_prefix(slash + 1);
-  }
-}
-
-}  // namespace
 
 Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, mode_t mode) {
   UniqueFd fd(::openat(dir_fd, path.c_str(), flags | O_CLOEXEC, mode));
   if (!fd) return fail_errno(path);
   return fd;
-}
-
-Result<UniqueFd> open_beneath(int dir_fd, const std::string& path, int flags, mode_t mode) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-  how.mode = (flags & (O_CREAT | O_TMPFILE)) != 0 ? mode : 0;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-  // EAGAIN: a rename raced with the walk; the kernel asks for another try.
-  for (int tries = 0; tries < 8; ++tries) {
-    const long fd = ::syscall(SYS_openat2, dir_fd, path.c_str(), &how, sizeof how);
-    if (fd >= 0) return UniqueFd(static_cast<int>(fd));
-    if (errno == EAGAIN || errno == EINTR) continue;
-    if (errno == ENOSYS || errno == EPERM) return open_walking(dir_fd, path, flags, mode);
-    return fail_errno(path);
-  }
-  return fail_errno(path, EAGAIN);
 }
 
 Result<std::string> read_small_file(int dir_fd, const std::string& path, std::size_t limit) {
@@ -92,26 +51,35 @@ std::string random_hex8() {
 }
 
 Status write_file_atomic(int dir_fd, const std::string& path, std::string_view content, mode_t mode, bool sync) {
-  const std::string temp = path + "." + random_hex8() + ".tmp";
-  UniqueFd fd(::openat(dir_fd, temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
-  if (!fd) return fail_errno(temp);
+  const auto parent = open_parent(dir_fd, path);
+  if (!parent) return std::unexpected(parent.error());
+  const std::string name = base_of(path);
+  const std::string temp = name + "." + random_hex8() + ".tmp";
+  UniqueFd fd(::openat(parent->get(), temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
+  if (!fd) return fail_errno(path);
   Status status = pwrite_all(fd.get(), std::as_bytes(std::span(content.data(), content.size())), 0);
-  if (status && sync && ::fsync(fd.get()) != 0) status = fail_errno("fsync " + temp);
-  if (status && ::renameat(dir_fd, temp.c_str(), dir_fd, path.c_str()) != 0) status = fail_errno("rename to " + path);
-  if (!status) ::unlinkat(dir_fd, temp.c_str(), 0);
+  if (status && sync && ::fsync(fd.get()) != 0) status = fail_errno("fsync " + path);
+  if (status && ::renameat(parent->get(), temp.c_str(), parent->get(), name.c_str()) != 0) {
+    status = fail_errno("rename to " + path);
+  }
+  if (!status) ::unlinkat(parent->get(), temp.c_str(), 0);
   return status;
 }
 
 Status make_dirs_at(int dir_fd, const std::string& path, mode_t mode) {
-  std::size_t end = 0;
-  while (end != std::string::npos) {
-    end = path.find('/', end + 1);
+  if (open_plain(dir_fd, path, O_PATH | O_DIRECTORY)) return {};
+  UniqueFd above;
+  for (std::size_t at = 0; at != std::string::npos;) {
+    const std::size_t end = path.find('/', at);
     const std::string prefix = path.substr(0, end);
-    if (::mkdirat(dir_fd, prefix.c_str(), mode) == 0) continue;
-    if (errno != EEXIST) return fail_errno("mkdir " + prefix);
-    struct stat st {};
-    if (::fstatat(dir_fd, prefix.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno(prefix);
-    if (!S_ISDIR(st.st_mode)) return fail_errno("mkdir " + prefix, ENOTDIR);
+    const std::string part = base_of(prefix);
+    const int in = above ? above.get() : dir_fd;
+    if (::mkdirat(in, part.c_str(), mode) != 0 && errno != EEXIST) return fail_errno("mkdir " + prefix);
+    auto made = open_plain(in, part, O_PATH | O_DIRECTORY);
+    // A link is as little a folder as a file is.
+    if (!made) return fail_errno("mkdir " + prefix, made.error().sys_errno == ELOOP ? ENOTDIR : made.error().sys_errno);
+    above = std::move(*made);
+    at = end == std::string::npos ? end : end + 1;
   }
   return {};
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Small reads and writes of whole files relative to a directory descriptor, with errors as values. Nothing here follows
-// a symlink in the last component unless it says so. Thread-safe (no state).
+// Small reads and writes of whole files relative to a directory descriptor, with errors as values. How paths are
+// resolved is in core/base/plain_path.h. Thread-safe (no state).
 #pragma once
 
 #include <sys/types.h>
@@ -17,18 +17,16 @@
 
 namespace hubfs {
 
-/// openat with O_CLOEXEC added. kNotFound and friends as by fail_errno.
+/// openat with O_CLOEXEC added, for names that only the own user can change, or a single component with O_NOFOLLOW.
+/// kNotFound and friends as by fail_errno.
 Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, mode_t mode = 0);
-
-/// openat2 with RESOLVE_BENEATH: fails (EXDEV) when any component would lead outside `dir_fd`, symlinks included.
-/// Falls back to O_NOFOLLOW walking where the kernel lacks openat2. O_CLOEXEC is added.
-Result<UniqueFd> open_beneath(int dir_fd, const std::string& path, int flags, mode_t mode = 0);
 
 /// The content of a regular file of at most `limit` bytes (kInvalid when larger or not a regular file; fifos and devices
 /// are never waited for). Follows a symlink only inside `dir_fd`.
 Result<std::string> read_small_file(int dir_fd, const std::string& path, std::size_t limit);
 
-/// Writes `<path>.<8 hex>.tmp` beside the target, optionally fsyncs, and renames it over `path`.
+/// Writes `<path>.<8 hex>.tmp` beside the target, optionally fsyncs, and renames it over `path`. A symlink as folder on
+/// the way is refused.
 Status write_file_atomic(int dir_fd, const std::string& path, std::string_view content, mode_t mode, bool sync);
 
 /// mkdir -p below `dir_fd`; existing directories are fine, a symlink as component is refused.

@@ -3,8 +3,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,25 +23,6 @@ constexpr int kMaxOpenDepth = 32;
 struct DirCloser {
   void operator()(DIR* dir) const { ::closedir(dir); }
 };
-
-// For kernels without openat2 and seccomp filters that refuse it.
-Result<UniqueFd> open_plain_walking(int dir_fd, const std::string& path, int flags, mode_t mode) {
-  UniqueFd current(::openat(dir_fd, ".", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!current) return fail_errno(path);
-  std::string_view rest = path;
-  while (true) {
-    const std::size_t slash = rest.find('/');
-    const std::string part(rest.substr(0, slash));
-    if (part.empty() || part == "..") return fail_errno(path, EXDEV);
-    const bool last = slash == std::string_view::npos;
-    const int part_flags = last ? flags : (O_PATH | O_DIRECTORY);
-    UniqueFd next(::openat(current.get(), part.c_str(), part_flags | O_NOFOLLOW | O_CLOEXEC, mode));
-    if (!next) return fail_errno(path);
-    if (last) return next;
-    current = std::move(next);
-    rest.remove_prefix(slash + 1);
-  }
-}
 
 NameKind kind_of_type(unsigned char type) {
   switch (type) {
@@ -109,59 +88,7 @@ void remove_names_in(TreeRemoval& removal, int fd, int depth) {
 
 }  // namespace
 
-Result<UniqueFd> open_plain(int dir_fd, const std::string& path, int flags, mode_t mode) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
-  how.mode = (flags & O_CREAT) != 0 ? mode : 0;
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-  // EAGAIN: a rename raced with the walk; the kernel asks for another try.
-  for (int tries = 0; tries < 8; ++tries) {
-    const long fd = ::syscall(SYS_openat2, dir_fd, path.c_str(), &how, sizeof how);
-    if (fd >= 0) return UniqueFd(static_cast<int>(fd));
-    if (errno == EAGAIN || errno == EINTR) continue;
-    if (errno == ENOSYS || errno == EPERM) return open_plain_walking(dir_fd, path, flags, mode);
-    return fail_errno(path);
-  }
-  return fail_errno(path, EAGAIN);
-}
-
-Result<UniqueFd> open_dir(int dir_fd, const std::string& path) {
-  return open_plain(dir_fd, path, O_RDONLY | O_DIRECTORY);
-}
-
-std::optional<struct stat> lstat_at(int dir_fd, const std::string& path) {
-  struct stat st{};
-  if (path.find('/') == std::string::npos) {
-    if (::fstatat(dir_fd, path.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) return std::nullopt;
-    return st;
-  }
-  const auto fd = open_plain(dir_fd, path, O_PATH);
-  if (fd && ::fstat(fd->get(), &st) == 0) return st;
-  if (!fd) errno = fd.error().sys_errno;
-  return std::nullopt;
-}
-
-Result<std::string> read_link_plain(int dir_fd, const std::string& path) {
-  // With O_PATH and O_NOFOLLOW a link itself is opened.
-  const auto fd = open_plain(dir_fd, path, O_PATH);
-  if (!fd) return std::unexpected(fd.error());
-  auto target = read_link_at(fd->get(), "");
-  if (!target) return fail_errno(path, target.error().sys_errno);
-  return target;
-}
-
 bool may_pass(int err) { return err == EMFILE || err == ENFILE || err == ENOMEM || err == EIO || err == EAGAIN; }
-
-Result<UniqueFd> open_parent(int dir_fd, const std::string& path) {
-  return open_plain(dir_fd, parent_of(path), O_PATH | O_DIRECTORY);
-}
-
-Status unlink_plain(int dir_fd, const std::string& path, int flags) {
-  const auto parent = open_parent(dir_fd, path);
-  if (!parent) return std::unexpected(parent.error());
-  if (::unlinkat(parent->get(), base_of(path).c_str(), flags) != 0) return fail_errno("cannot remove " + path);
-  return {};
-}
 
 Result<std::vector<NameInDir>> read_dir(int dir_fd) {
   UniqueFd own(::openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -217,16 +144,6 @@ Status remove_tree(int dir_fd, const std::string& name) {
   }
   keep_first(removal.status, fail_errno("cannot remove the folder " + name));
   return removal.status;
-}
-
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? std::string(".") : path.substr(0, slash);
-}
-
-std::string base_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
 }  // namespace hubfs

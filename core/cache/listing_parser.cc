@@ -10,21 +10,6 @@ namespace {
 // A listing needs three levels; whatever a newer writer may add will not need many more.
 constexpr int kMaxDepth = 32;
 
-// A path that is a file and also a folder of another file. Sorted order does not put the two side by side ("a", "a-b",
-// "a/c"), so every folder is looked up, once per run of files in it.
-std::optional<std::string> file_that_is_a_folder(const Listing& listing) {
-  std::string checked;
-  for (const auto& [path, file] : listing) {
-    const std::size_t last = path.rfind('/');
-    if (last == std::string::npos || (checked.size() == last && path.starts_with(checked))) continue;
-    for (std::size_t slash = path.find('/'); slash != std::string::npos; slash = path.find('/', slash + 1)) {
-      if (listing.contains(std::string_view(path).substr(0, slash))) return path.substr(0, slash);
-    }
-    checked = path.substr(0, last);
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 Result<Listing> ListingParser::finish(bool complete) {
@@ -32,7 +17,7 @@ Result<Listing> ListingParser::finish(bool complete) {
   if (problem_.empty() && !have_version_) problem_ = "it has no format_version";
   if (problem_.empty() && !have_files_) problem_ = "it has no files";
   if (problem_.empty()) {
-    if (const auto clash = file_that_is_a_folder(listing_)) problem_ = "\"" + *clash + "\" is both a file and a folder";
+    problem_ = problem_of_paths(listing_).value_or("");
   }
   if (!problem_.empty()) return fail(ErrorKind::kInvalid, "not a listing: " + problem_);
   return std::move(listing_);

@@ -53,9 +53,9 @@ void find_in(const CacheRoot& root, const RepoKey& key, std::vector<Found>& all)
 bool remove(const CacheRoot& root, const Found& found) {
   const auto fd = open_plain(root.state_fd(), found.data, O_RDWR);
   if (!fd || (::flock(fd->get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)) return false;
-  ::unlinkat(root.state_fd(), found.journal.c_str(), 0);
-  ::unlinkat(root.state_fd(), found.data.c_str(), 0);
-  ::unlinkat(root.state_fd(), state::partial_dir(found.key).c_str(), AT_REMOVEDIR);
+  static_cast<void>(unlink_plain(root.state_fd(), found.journal));
+  static_cast<void>(unlink_plain(root.state_fd(), found.data));
+  static_cast<void>(unlink_plain(root.state_fd(), state::partial_dir(found.key), AT_REMOVEDIR));
   return true;
 }
 

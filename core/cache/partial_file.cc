@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/cache/partial_file.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 
 #include "core/base/file_io.h"
 #include "core/base/hash.h"
+#include "core/cache/dir_walk.h"
 #include "core/cache/state_paths.h"
 
 namespace hubfs {
@@ -74,20 +74,21 @@ Locked lock(int fd) {
 }
 
 Result<LockedData> open_data(const CacheRoot& root, const std::string& path) {
-  constexpr int kFlags = O_RDWR | O_CREAT | O_NOFOLLOW;
+  constexpr int kFlags = O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY;
   for (int tries = 0; tries < 8; ++tries) {
-    auto fd = open_at(root.state_fd(), path, kFlags, 0600);
+    auto fd = open_plain(root.state_fd(), path, kFlags, 0600);
     if (!fd) return std::unexpected(fd.error());
-    if (lock(fd->get()) == Locked::kByAnother) break;
     struct stat opened {};
-    struct stat named {};
     if (::fstat(fd->get(), &opened) != 0) return fail_errno(path);
+    // It will be written to and cut: another name of somebody's file must not be taken for ours.
+    if (!S_ISREG(opened.st_mode) || opened.st_nlink > 1) return fail(ErrorKind::kInvalid, path + ": not a file of hubfs");
+    if (lock(fd->get()) == Locked::kByAnother) break;
     // Published or removed by another process between our open and our lock.
-    const bool there = ::fstatat(root.state_fd(), path.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0;
-    if (there && named.st_ino == opened.st_ino && named.st_dev == opened.st_dev) return LockedData{std::move(*fd), path};
+    const auto named = lstat_at(root.state_fd(), path);
+    if (named && named->st_ino == opened.st_ino && named->st_dev == opened.st_dev) return LockedData{std::move(*fd), path};
   }
   const std::string own = path.substr(0, path.size() - kDataSuffix.size()) + "." + random_hex8() + std::string(kDataSuffix);
-  auto fd = open_at(root.state_fd(), own, kFlags | O_EXCL, 0600);
+  auto fd = open_plain(root.state_fd(), own, kFlags | O_EXCL, 0600);
   if (!fd) return std::unexpected(fd.error());
   static_cast<void>(lock(fd->get()));
   return LockedData{std::move(*fd), own};
@@ -162,7 +163,7 @@ Result<PartialFile> PartialFile::open(const CacheRoot& root, const RepoKey& key,
     auto made = write_file_atomic(root.state_fd(), partial.journal_path_, journal_text(info, partial.present_), 0600, false);
     if (!made) return std::unexpected(made.error());
   }
-  auto journal = open_at(root.state_fd(), partial.journal_path_, O_WRONLY | O_APPEND | O_NOFOLLOW);
+  auto journal = open_plain(root.state_fd(), partial.journal_path_, O_WRONLY | O_APPEND | O_NONBLOCK);
   if (!journal) return std::unexpected(journal.error());
   partial.journal_ = std::move(*journal);
   // When it was last of use, for clean_partials().
@@ -189,56 +190,47 @@ Status PartialFile::flush_journal() {
 
 void PartialFile::discard() {
   // The journal goes first: a crash between the two leaves data without ranges, never ranges without data.
-  ::unlinkat(root_->state_fd(), journal_path_.c_str(), 0);
-  ::unlinkat(root_->state_fd(), data_path_.c_str(), 0);
+  static_cast<void>(unlink_plain(root_->state_fd(), journal_path_));
+  static_cast<void>(unlink_plain(root_->state_fd(), data_path_));
   // Only succeeds when it was the last one.
-  ::unlinkat(root_->state_fd(), data_path_.substr(0, data_path_.rfind('/')).c_str(), AT_REMOVEDIR);
+  static_cast<void>(unlink_plain(root_->state_fd(), parent_of(data_path_), AT_REMOVEDIR));
 }
 
 std::map<std::string, PartialOnDisk> list_partials(const CacheRoot& root, const RepoKey& key) {
   std::map<std::string, PartialOnDisk> found;
   if (!root.has_state()) return found;
-  const std::string folder = state::partial_dir(key);
-  auto fd = open_at(root.state_fd(), folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!fd) return found;
-  DIR* dir = ::fdopendir(fd->release());
-  if (dir == nullptr) return found;
-  while (const dirent* entry = ::readdir(dir)) {
-    const std::string_view name = entry->d_name;
+  const auto names = read_dir_at(root.state_fd(), state::partial_dir(key));
+  for (const NameInDir& entry : names ? *names : std::vector<NameInDir>{}) {
+    const std::string_view name = entry.name;
     if (!name.ends_with(kJournalSuffix)) continue;
     const auto etag = BlobId::parse(name.substr(0, name.size() - kJournalSuffix.size()));
     if (!etag) continue;
-    struct stat st{};
-    if (::fstatat(root.state_fd(), state::partial_data(key, *etag).c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0) continue;
+    const auto data = lstat_at(root.state_fd(), state::partial_data(key, *etag));
+    if (!data) continue;
     const auto journal = read_journal(root, state::partial_ranges(key, *etag));
     if (!journal || journal->present.empty()) continue;
     found.emplace(etag->text(),
-                  PartialOnDisk{journal->info, static_cast<std::uint64_t>(st.st_blocks), journal->present.total()});
+                  PartialOnDisk{journal->info, static_cast<std::uint64_t>(data->st_blocks), journal->present.total()});
   }
-  ::closedir(dir);
   return found;
 }
 
 std::vector<RepoKey> list_partial_repos(const CacheRoot& root) {
   std::vector<RepoKey> keys;
   if (!root.has_state()) return keys;
-  auto fd = open_at(root.state_fd(), state::kPartial, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!fd) return keys;
-  DIR* dir = ::fdopendir(fd->release());
-  if (dir == nullptr) return keys;
-  while (const dirent* entry = ::readdir(dir)) {
-    if (const auto key = layout::parse_repo_folder(entry->d_name)) keys.push_back(*key);
+  const auto names = read_dir_at(root.state_fd(), state::kPartial);
+  for (const NameInDir& entry : names ? *names : std::vector<NameInDir>{}) {
+    if (const auto key = layout::parse_repo_folder(entry.name)) keys.push_back(*key);
   }
-  ::closedir(dir);
   return keys;
 }
 
 void remove_partial(const CacheRoot& root, const RepoKey& key, const BlobId& etag) {
   if (!root.has_state()) return;
-  ::unlinkat(root.state_fd(), state::partial_ranges(key, etag).c_str(), 0);
-  ::unlinkat(root.state_fd(), state::partial_data(key, etag).c_str(), 0);
+  static_cast<void>(unlink_plain(root.state_fd(), state::partial_ranges(key, etag)));
+  static_cast<void>(unlink_plain(root.state_fd(), state::partial_data(key, etag)));
   // Only succeeds when it was the last one.
-  ::unlinkat(root.state_fd(), state::partial_dir(key).c_str(), AT_REMOVEDIR);
+  static_cast<void>(unlink_plain(root.state_fd(), state::partial_dir(key), AT_REMOVEDIR));
 }
 
 }  // namespace hubfs

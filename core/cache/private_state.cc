@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/cache/private_state.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <string>
 
-#include "core/base/file_io.h"
+#include "core/cache/dir_walk.h"
 #include "core/cache/state_paths.h"
 
 namespace hubfs {
@@ -16,15 +15,10 @@ namespace {
 
 // These folders are flat: whatever else is in them was not made by hubfs and keeps the folder.
 void remove_flat_folder(int dir_fd, const std::string& path) {
-  auto fd = open_at(dir_fd, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!fd) return;
-  const int folder = fd->get();
-  DIR* dir = ::fdopendir(folder);
-  if (dir == nullptr) return;
-  static_cast<void>(fd->release());
-  while (const dirent* entry = ::readdir(dir)) ::unlinkat(folder, entry->d_name, 0);
-  ::closedir(dir);
-  ::unlinkat(dir_fd, path.c_str(), AT_REMOVEDIR);
+  const auto fd = open_dir(dir_fd, path);
+  const auto names = fd ? read_dir(fd->get()) : std::unexpected(fd.error());
+  for (const NameInDir& entry : names ? *names : std::vector<NameInDir>{}) ::unlinkat(fd->get(), entry.name.c_str(), 0);
+  static_cast<void>(unlink_plain(dir_fd, path, AT_REMOVEDIR));
 }
 
 }  // namespace
@@ -37,10 +31,8 @@ void remove_private_state(const CacheRoot& root, const RepoKey& key) {
 
 void remove_empty_snapshot_folder(const CacheRoot& root, const RepoKey& key, const CommitHash& commit,
                                   const RelPath& path) {
-  const std::string full = layout::snapshot_entry(key, commit, path);
-  const std::size_t slash = full.rfind('/');
-  const auto parent = open_beneath(root.fd(), full.substr(0, slash), O_PATH | O_DIRECTORY);
-  if (parent) ::unlinkat(parent->get(), full.substr(slash + 1).c_str(), AT_REMOVEDIR);
+  const std::string folder = layout::snapshot_entry(key, commit, path);
+  static_cast<void>(unlink_plain(root.fd(), folder, AT_REMOVEDIR));
 }
 
 }  // namespace hubfs

@@ -85,8 +85,8 @@ Status publish_blob(const CacheRoot& root, const RepoKey& key, const BlobId& eta
   if (!S_ISREG(st.st_mode)) return fail(ErrorKind::kInvalid, state_file + ": not a regular file");
   if (auto status = make_like_new(file->get(), folder->get()); !status) return status;
   if (::fsync(file->get()) != 0) return fail_errno("fsync " + state_file);
-  if (::renameat(root.state_fd(), state_file.c_str(), folder->get(), etag.text().c_str()) != 0) {
-    return describe_clash(fail_errno("cannot rename to " + layout::blob(key, etag)), layout::blob(key, etag));
+  if (auto moved = rename_plain(root.state_fd(), state_file, folder->get(), etag.text()); !moved) {
+    return describe_clash(std::move(moved), layout::blob(key, etag));
   }
   if (::fsync(folder->get()) != 0) return fail_errno("fsync " + layout::blobs_dir(key));
   return {};

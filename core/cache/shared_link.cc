@@ -46,26 +46,27 @@ Status append_reference(const CacheRoot& root, const XetHash& hash, const std::s
 class StagedLink {
  public:
   StagedLink(const CacheRoot& root, const RepoKey& key, const BlobId& etag)
-      : root_(root), path_(layout::blobs_dir(key) + "/." + etag.text() + "." + random_hex8() + ".shared") {}
+      : folder_(open_dir(root.fd(), layout::blobs_dir(key))), name_("." + etag.text() + "." + random_hex8() + ".shared") {}
   ~StagedLink() {
-    if (made_) ::unlinkat(root_.fd(), path_.c_str(), 0);
+    if (made_) ::unlinkat(folder_->get(), name_.c_str(), 0);
   }
   StagedLink(const StagedLink&) = delete;
   StagedLink& operator=(const StagedLink&) = delete;
 
   Status make(const XetHash& hash) {
-    made_ = ::symlinkat(layout::link_to_payload(hash).c_str(), root_.fd(), path_.c_str()) == 0;
-    return made_ ? Status{} : Status(fail_errno(path_));
+    if (!folder_) return std::unexpected(folder_.error());
+    made_ = ::symlinkat(layout::link_to_payload(hash).c_str(), folder_->get(), name_.c_str()) == 0;
+    return made_ ? Status{} : Status(fail_errno(name_));
   }
-  Status move_to(const std::string& target) {
-    if (::renameat(root_.fd(), path_.c_str(), root_.fd(), target.c_str()) != 0) return fail_errno(target);
+  Status move_to(const std::string& name) {
+    if (::renameat(folder_->get(), name_.c_str(), folder_->get(), name.c_str()) != 0) return fail_errno(name);
     made_ = false;
     return {};
   }
 
  private:
-  const CacheRoot& root_;
-  const std::string path_;
+  const Result<UniqueFd> folder_;
+  const std::string name_;
   bool made_ = false;
 };
 
@@ -86,7 +87,7 @@ Result<bool> link_shared_payload(const CacheRoot& root, const RepoKey& key, cons
   StagedLink link(root, key, etag);
   Status status = link.make(hash);
   if (status) status = append_reference(root, hash, blob);
-  if (status) status = link.move_to(blob);
+  if (status) status = link.move_to(etag.text());
   if (!status) return std::unexpected(status.error());
   return true;
 }

@@ -74,8 +74,8 @@ Status rewrite_manifest(const CacheRoot& root, const XetHash& hash, const std::s
   Status status = pwrite_all(fd->get(), std::as_bytes(std::span(content.data(), content.size())), 0);
   if (status && ::fchmod(fd->get(), kOpenToAll) != 0) status = fail_errno(temp);
   if (status && ::fsync(fd->get()) != 0) status = fail_errno(temp);
-  if (status && ::renameat(root.fd(), temp.c_str(), root.fd(), path.c_str()) != 0) status = fail_errno(path);
-  if (!status) ::unlinkat(root.fd(), temp.c_str(), 0);
+  if (status) status = rename_plain(root.fd(), temp, root.fd(), path);
+  if (!status) static_cast<void>(unlink_plain(root.fd(), temp));
   return status;
 }
 

@@ -11,6 +11,7 @@
 
 #include "core/base/file_io.h"
 #include "core/base/log.h"
+#include "core/base/plain_path.h"
 #include "core/cache/blob_lock.h"
 #include "core/cache/layout.h"
 #include "core/cache/listing_file.h"
@@ -40,7 +41,7 @@ Status link_and_note(const CacheRoot& root, const FetchTarget& target) {
       log::warn("listing of " + target.key.text() + " not saved: " + saved.error().message);
     } else if (root.has_state()) {
       // The private copy, kept while nothing of the commit was cached, has served.
-      ::unlinkat(root.state_fd(), state::listing(target.key, target.commit).c_str(), 0);
+      static_cast<void>(unlink_plain(root.state_fd(), state::listing(target.key, target.commit)));
     }
   }
   return {};

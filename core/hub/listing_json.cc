@@ -146,15 +146,8 @@ Result<Listing> ListingBuilder::finish() {
   for (const std::string& folder : folders_) {
     if (files_.contains(folder)) return clash(folder);
   }
-  std::string_view checked;  // the folder of the file before: neighbours mostly share it
-  for (const auto& [path, file] : files_) {
-    const std::size_t last = path.rfind('/');
-    const std::string_view folder = std::string_view(path).substr(0, last == std::string::npos ? 0 : last);
-    if (folder == checked) continue;
-    checked = folder;
-    for (std::size_t at = path.find('/'); at != std::string::npos; at = path.find('/', at + 1)) {
-      if (files_.contains(std::string_view(path).substr(0, at))) return clash(path.substr(0, at));
-    }
+  if (const auto problem = problem_of_paths(files_)) {
+    return fail(ErrorKind::kBadContent, "the listing is refused: " + plain_words(*problem, 400));
   }
   folders_.clear();
   return std::exchange(files_, {});

@@ -29,4 +29,9 @@ struct ListedFile {
 using Listing = std::map<std::string, ListedFile, std::less<>>;
 using ListingPtr = std::shared_ptr<const Listing>;
 
+/// What is wrong with the paths of a listing together, in words: a path that is a file and also a folder of another, or
+/// folders so many and so deep that their names alone would fill the memory (a short listing can have millions). nullopt
+/// when nothing is.
+[[nodiscard]] std::optional<std::string> problem_of_paths(const Listing& listing);
+
 }  // namespace hubfs

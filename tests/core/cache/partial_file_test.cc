@@ -39,6 +39,21 @@ class Partial : public testing::Test {
   const BlobId etag = blob_id("e");
 };
 
+// A name of somebody's file, put where the data would be: it would be cut to the size of the blob.
+TEST_F(Partial, AnotherNameOfAFileIsNotTakenForItsData) {
+  const std::string data = cache.root().state_path() + "/" + state::partial_data(key, etag);
+  std::filesystem::create_directories(std::filesystem::path(data).parent_path());
+  cache.write("victim", "kept");
+  std::filesystem::create_hard_link(cache.path() + "/victim", data);
+  const PartialInfo info{commit_of('a'), rel_path("a/b"), std::nullopt, 1000};
+  EXPECT_FALSE(PartialFile::open(cache.root(), key, etag, info));
+  EXPECT_EQ(cache.read("victim"), "kept");
+  std::filesystem::remove(data);
+  std::filesystem::create_symlink(cache.path() + "/victim", data);
+  EXPECT_FALSE(PartialFile::open(cache.root(), key, etag, info));
+  EXPECT_EQ(cache.read("victim"), "kept");
+}
+
 TEST_F(Partial, RemembersItsRanges) {
   {
     PartialFile partial = open(1000);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "core/cache/listing_file.h"
 #include "core/cache/partial_file.h"
@@ -51,6 +52,26 @@ TEST(PrivateState, EmptySnapshotFoldersGoAndOthersStay) {
   EXPECT_TRUE(cache.exists(snapshot + "/full/f"));
   EXPECT_TRUE(cache.exists(snapshot + "/link"));
   EXPECT_TRUE(cache.exists("victim"));
+}
+
+TEST(PrivateState, NothingIsRemovedBehindALink) {
+  TempCache cache;
+  const RepoKey key = repo_key("model/org/name");
+  std::filesystem::create_directory(cache.dir() + "/victims");
+  std::filesystem::create_directory(cache.dir() + "/victims/models--org--name");
+  std::ofstream(cache.dir() + "/victims/models--org--name/" + std::string(64, 'e') + ".data") << "kept";
+  const std::string state = cache.root().state_path();
+  std::filesystem::create_symlink(cache.dir() + "/victims", state + "/partial");
+  std::filesystem::create_symlink(cache.dir() + "/victims", state + "/listings");
+  remove_private_state(cache.root(), key);
+  remove_partial(cache.root(), key, blob_id(std::string(64, 'e')));
+  EXPECT_FALSE(PartialFile::open(cache.root(), key, blob_id(std::string(64, 'e')),
+                                 {commit_of('a'), rel_path("f"), std::nullopt, 10}));
+  EXPECT_FALSE(write_private_listing(cache.root(), key, commit_of('a'), {}));
+  EXPECT_TRUE(list_partial_repos(cache.root()).empty());
+  const auto left = std::filesystem::directory_iterator(cache.dir() + "/victims/models--org--name");
+  EXPECT_EQ(std::distance(left, {}), 1);
+  EXPECT_EQ(std::filesystem::file_size(cache.dir() + "/victims/models--org--name/" + std::string(64, 'e') + ".data"), 4U);
 }
 
 }  // namespace
