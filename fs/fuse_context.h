@@ -61,9 +61,11 @@ struct FuseContext {
   [[nodiscard]] std::string full_path(NodeId node) const;
   /// Seconds for which the kernel may remember a name or its attributes.
   [[nodiscard]] double timeout() const;
-  /// Why the last fetch of a blob failed, in words; for user.hubfs.error.
+  /// Why the last fetch of a blob failed or its removal was refused, in words; for user.hubfs.error. "" forgets it.
   void set_error(const std::string& identity, const std::string& words);
   [[nodiscard]] std::string error_of(const std::string& identity) const;
+  /// The identity of a folder, by its path in the mount, for these two.
+  [[nodiscard]] static std::string place_identity(const std::string& path) { return "place:" + path; }
 
  private:
   mutable Mutex mutex_;  ///< guards errors_

@@ -83,6 +83,9 @@ Attributes attributes_of(FuseContext& context, const Node& node) {
   if (!node.dir) return file_attributes(context, node);
   Attributes all;
   if (node.dir->kind == DirSpec::Kind::kRevision) add_place(context, *node.dir, node.dir->path, all);
+  if (const std::string error = context.error_of(FuseContext::place_identity(context.inodes.path_of(node.id))); !error.empty()) {
+    all["error"] = error;
+  }
   return all;
 }
 

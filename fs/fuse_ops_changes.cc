@@ -36,12 +36,23 @@ NodePtr folder_to_change(fuse_req_t request, FuseContext& context, fuse_ino_t id
   return nullptr;
 }
 
+// For user.hubfs.error of the file: the errno alone does not say who is at work, or what does not let the caller.
+void note_refusal(FuseContext& context, const DirSpec& dir, const std::string& name, const Error& error) {
+  log::info("unlink " + name + ": " + error.message);
+  const RevisionTreePtr tree = dir.key ? context.view.tree_of(dir) : nullptr;
+  const TreeFile* file = tree ? tree->file(dir.path.empty() ? name : dir.path + "/" + name) : nullptr;
+  if (file != nullptr) context.set_error(file->identity, error.message);
+}
+
 void op_unlink(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
   FuseContext& context = context_of(request);
   const NodePtr parent = folder_to_change(request, context, parent_id);
   if (!parent) return;
   const Status removed = context.remover.unlink(*parent->dir, name, caller_of(request));
-  if (!removed) return reply_error(request, "unlink", removed.error());
+  if (!removed) {
+    note_refusal(context, *parent->dir, name, removed.error());
+    return reply_error(request, "unlink", removed.error());
+  }
   context.inodes.drop_name({parent_id, name});
   fuse_reply_err(request, 0);
 }
@@ -56,6 +67,8 @@ void op_rmdir(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
     return reply_error(request, "rmdir", {ErrorKind::kBusy, std::string(name) + ": something is mounted below it", 0});
   }
   const Status removed = context.remover.rmdir(*parent->dir, context.full_path(parent_id), name, caller_of(request));
+  const std::string place = inside.empty() ? name : inside + "/" + name;
+  context.set_error(FuseContext::place_identity(place), removed ? std::string() : removed.error().message);
   if (!removed) {
     log::info("rmdir " + context.full_path(parent_id) + "/" + name + ": " + removed.error().message);
     return reply_error(request, "rmdir", removed.error());

@@ -9,6 +9,25 @@
 
 namespace hubfs {
 
+namespace {
+
+nlohmann::json notes(const std::vector<RemovalLedger::Note>& all) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const RemovalLedger::Note& note : all) list.push_back({{"what", note.what}, {"why", note.why}});
+  return list;
+}
+
+nlohmann::json removals(const FuseContext& context) {
+  const RemovalLedger::Report report = context.remover.ledger().report();
+  return {{"given_back", report.given_back},
+          {"pending", report.pending},
+          {"held_open_by", report.holders},
+          {"failed", notes(report.failed)},
+          {"refused", notes(report.refused)}};
+}
+
+}  // namespace
+
 std::string status_report(const FuseContext& context) {
   nlohmann::json roots = nlohmann::json::array();
   for (const CacheRootPtr& root : context.view.library().roots()) {
@@ -36,7 +55,9 @@ std::string status_report(const FuseContext& context) {
       {"open_files", context.open_files.size()},
       {"parked_requests", context.parked.size()},
       {"cache_roots", roots},
+      {"subtree", context.options.subtree},
       {"downloads", downloads},
+      {"removals", removals(context)},
       {"last_error", fetch.last_error},
       {"problems", context.view.library().problems()},
   };

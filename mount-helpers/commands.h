@@ -26,6 +26,20 @@ struct MountArguments {
   std::string log_file;
 };
 
+struct RmArguments {
+  CacheArguments cache;
+  std::vector<std::string> targets;
+  bool yes = false;
+  bool dry_run = false;
+};
+
+struct PinArguments {
+  CacheArguments cache;
+  std::vector<std::string> targets;
+  bool remove = false;
+  bool list = false;
+};
+
 /// Roots, endpoint, token and offline mode from arguments and environment, by the rules of huggingface_hub.
 Result<MountOptions> cache_options(const CacheArguments& arguments);
 
@@ -36,7 +50,8 @@ int mount_command(const MountArguments& arguments);
 int umount_command(const std::string& mountpoint, bool lazy);
 int status_command(const std::string& mountpoint, bool json);
 int ls_command(const CacheArguments& cache, bool json);
-int rm_command(const CacheArguments& cache, const std::vector<std::string>& targets, bool yes);
+int rm_command(const RmArguments& arguments);
+int pin_command(const PinArguments& arguments);
 
 struct GcArguments {
   CacheArguments cache;

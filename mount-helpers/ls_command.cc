@@ -5,20 +5,11 @@
 #include "core/base/log.h"
 #include "fs/inventory.h"
 #include "mount-helpers/commands.h"
+#include "mount-helpers/quantities.h"
 
 namespace hubfs {
 
 namespace {
-
-std::string human(std::uint64_t bytes) {
-  static constexpr const char* kUnits[] = {"B", "K", "M", "G", "T", "P"};
-  auto value = static_cast<double>(bytes);
-  int unit = 0;
-  for (; value >= 1000 && unit < 5; ++unit) value /= 1000;
-  char text[32];
-  std::snprintf(text, sizeof text, unit == 0 ? "%.0f%s" : "%.1f%s", value, kUnits[unit]);
-  return text;
-}
 
 nlohmann::json as_json(const InventoryItem& item) {
   return {{"repo_id", item.repo_id}, {"repo_type", item.repo_type}, {"family", item.family}, {"type", item.type},
@@ -48,11 +39,11 @@ int ls_command(const CacheArguments& cache, bool json) {
   }
   std::printf("%-52s %-10s %9s %9s  %-8s %s\n", "PATH", "TYPE", "ON DISK", "SIZE", "STATE", "REPO");
   for (const InventoryItem& item : inventory.items) {
-    std::printf("%-52s %-10s %9s %9s  %-8s %s%s%s\n", item.path.c_str(), item.type.c_str(), human(item.size_on_disk).c_str(),
-                human(item.size).c_str(), item.state.c_str(), item.repo_id.c_str(),
+    std::printf("%-52s %-10s %9s %9s  %-8s %s%s%s\n", item.path.c_str(), item.type.c_str(), human_size(item.size_on_disk).c_str(),
+                human_size(item.size).c_str(), item.state.c_str(), item.repo_id.c_str(),
                 item.roots.size() > 1 ? "  (twice: in several cache roots)" : "", item.pinned ? "  (pinned)" : "");
   }
-  std::printf("%zu repos, %s on disk\n", inventory.items.size(), human(inventory.size_on_disk).c_str());
+  std::printf("%zu repos, %s on disk\n", inventory.items.size(), human_size(inventory.size_on_disk).c_str());
   return 0;
 }
 

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mount-helpers/quantities.h"
 
+#include <array>
 #include <charconv>
+#include <cstdio>
 
 namespace hubfs {
 
@@ -42,6 +44,16 @@ std::optional<std::chrono::seconds> parse_duration(std::string_view text) {
   const auto seconds = parse(text, kUnits);
   if (!seconds || *seconds > kCentury) return std::nullopt;
   return std::chrono::seconds(*seconds);
+}
+
+std::string human_size(std::uint64_t bytes) {
+  static constexpr std::array kUnits{"B", "K", "M", "G", "T", "P"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1000 && unit + 1 < kUnits.size(); ++unit) value /= 1000;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f%s" : "%.1f%s", value, kUnits[unit]);
+  return text;
 }
 
 }  // namespace hubfs

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace hubfs {
@@ -15,5 +16,8 @@ std::optional<std::uint64_t> parse_size(std::string_view text);
 
 /// "90s", "15m", "12h", "30d"; a bare number is seconds. nullopt for anything else.
 std::optional<std::chrono::seconds> parse_duration(std::string_view text);
+
+/// For tables: "812B", "1.5K", "20.3G"; powers of 1000, as `hf cache ls` writes them.
+std::string human_size(std::uint64_t bytes);
 
 }  // namespace hubfs

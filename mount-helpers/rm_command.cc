@@ -1,203 +1,124 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// `hubfs rm TARGET`: the same removals as rmdir and rm in a mount, without one. Every kind of target becomes a path of
-// the view, so that there is one set of rules; a path below a mount is removed by that mount.
+// `hubfs rm TARGET`: the same removals as rmdir and rm in a mount, without one. A path below a mount is removed by that
+// mount. The plan that --dry-run prints is the value that is carried out.
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "core/base/log.h"
-#include "core/fetch/fetch_engine.h"
-#include "fs/remover.h"
-#include "fs/view_parts.h"
-#include "mount-helpers/commands.h"
+#include "mount-helpers/cache_removal.h"
+#include "mount-helpers/daemon_report.h"
 #include "mount-helpers/mountpoints.h"
+#include "mount-helpers/removal_target.h"
+#include "mount-helpers/removal_text.h"
 #include "mount-helpers/rm_in_mount.h"
 
 namespace hubfs {
 
 namespace {
 
-class NoEvents : public FetchEvents {
-  void on_published(const FetchTarget& /*target*/) override {}
-  void on_changed(const FetchTarget& /*target*/) override {}
-  void on_tainted(const FetchTarget& /*target*/) override {}
-  void on_cleaned(const RepoKey& /*key*/) override {}
-};
-
-std::string hub_path(const RepoKey& key) {
-  std::string path = "hub/";
-  if (key.type != RepoType::kModel) path += std::string(plural(key.type)) + "/";
-  return path + (key.id.org().empty() ? "_" : std::string(key.id.org())) + "/" + std::string(key.id.name());
-}
-
-std::optional<std::string> repo_path(const std::string& text) {
-  const std::size_t slash = text.find('/');
-  if (slash == std::string::npos) return std::nullopt;
-  const auto type = repo_type_from_singular(text.substr(0, slash));
-  const auto id = RepoId::parse(text.substr(slash + 1));
-  if (!type || !id) return std::nullopt;
-  return hub_path({*type, *id});
-}
-
-// hf://[models/|datasets/|…]org/name[/path]
-std::optional<std::string> hf_url_path(std::string text) {
-  if (!text.starts_with("hf://")) return std::nullopt;
-  text = text.substr(5);
-  RepoType type = RepoType::kModel;
-  if (const auto named = repo_type_from_plural(text.substr(0, text.find('/')))) {
-    type = *named;
-    text = text.substr(text.find('/') + 1);
-  }
-  const std::size_t first = text.find('/');
-  if (first == std::string::npos) return std::nullopt;
-  const std::size_t second = text.find('/', first + 1);
-  const auto id = RepoId::parse(text.substr(0, second));
-  if (!id) return std::nullopt;
-  return hub_path({type, *id}) + (second == std::string::npos ? "" : text.substr(second));
-}
-
-std::optional<std::string> commit_path(const Library& library, const std::string& text) {
-  const auto commit = CommitHash::parse(text);
-  if (!commit) return std::nullopt;
-  for (const RepoPtr& repo : library.all()) {
-    if (repo->commits.contains(*commit)) return hub_path(repo->key) + "@" + text;
-  }
-  return std::nullopt;
-}
-
-std::string plain_path(std::string text) {
-  while (text.ends_with('/')) text.pop_back();
-  return text;
-}
-
-std::string view_path(const Library& library, const std::string& target) {
-  if (auto path = hf_url_path(target)) return *path;
-  if (auto path = commit_path(library, target)) return *path;
-  if (auto path = repo_path(target)) return *path;
-  return plain_path(target);
-}
-
 // The path below a mounted hubfs that the target is.
 std::optional<std::string> path_in_mount(const std::string& target) {
-  if (target.starts_with("hf://") || CommitHash::parse(target) || repo_path(target)) return std::nullopt;
+  if (!may_be_path(target)) return std::nullopt;
   std::string path = absolute_path(target);
   return lies_in_hubfs(path) ? std::optional(std::move(path)) : std::nullopt;
 }
 
-struct Found {
-  DirSpec parent;
-  std::string parent_path;
-  std::string name;
-  bool is_dir = false;
-};
-
-Result<Found> find_place(const View& view, const std::string& path) {
-  Found found;
-  std::string rest = path;
-  Target target;
-  target.dir = DirSpec{};
-  while (!rest.empty()) {
-    const std::size_t slash = rest.find('/');
-    if (!found.name.empty()) found.parent_path += (found.parent_path.empty() ? "" : "/") + found.name;
-    found.name = rest.substr(0, slash);
-    rest = slash == std::string::npos ? std::string() : rest.substr(slash + 1);
-    if (!target.dir) return fail(ErrorKind::kNotFound, path + ": no such file in the cache");
-    found.parent = *target.dir;
-    Lookup next = view.look_up(found.parent, found.parent_path, found.name, false);
-    auto* hit = std::get_if<std::optional<Target>>(&next);
-    if (hit == nullptr || !*hit) return fail(ErrorKind::kNotFound, path + ": not in the cache; see `hubfs ls`");
-    target = std::move(**hit);
-  }
-  found.is_dir = target.dir.has_value();
-  return found;
-}
-
-bool confirmed(const std::string& path) {
-  std::printf("Remove %s from the cache? [y/N] ", path.c_str());
+bool confirmed(const std::string& question) {
+  std::printf("%s [y/N] ", question.c_str());
   std::fflush(stdout);
   std::string answer;
   return std::getline(std::cin, answer) && (answer == "y" || answer == "Y" || answer == "yes");
 }
 
-Caller this_user() {
-  Caller caller{::geteuid(), {::getegid()}};
-  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
-  if (::getgroups(static_cast<int>(groups.size()), groups.data()) > 0) {
-    caller.groups.insert(caller.groups.end(), groups.begin(), groups.end());
-  }
-  return caller;
-}
+std::string text_of(const Removal& removal) { return removal_text(removal, find_open(freed_files(removal))); }
 
-// What removes without a mount; made only when a target needs it, since making it opens the cache.
-class CacheRemoval {
- public:
-  CacheRemoval(const MountOptions& options, std::vector<CacheRootPtr> roots)
-      : parts_(options, std::move(roots)), engine_(parts_.roots.front(), *parts_.loop, parts_.hub, {}, events_) {
-    parts_.library.load();
-  }
-  ~CacheRemoval() {
-    remover_.drain();
-    if (const Status saved = parts_.memory.flush(); !saved) log::warn("not saved: " + saved.error().message);
-  }
-  CacheRemoval(const CacheRemoval&) = delete;
-  CacheRemoval& operator=(const CacheRemoval&) = delete;
-
-  Status remove(const std::string& target, bool yes) {
-    const std::string path = view_path(parts_.library, target);
-    const auto found = find_place(parts_.view, path);
-    if (!found) return std::unexpected(found.error());
-    if (!yes && !confirmed(path)) return {};
-    Status removed = found->is_dir ? remover_.rmdir(found->parent, found->parent_path, found->name, caller_)
-                                   : remover_.unlink(found->parent, found->name, caller_);
-    if (!removed) removed.error().message = path + ": " + removed.error().message;
-    return removed;
-  }
-
- private:
-  ViewParts parts_;
-  NoEvents events_;
-  FetchEngine engine_;
-  Remover remover_{parts_.view, engine_, [this](const RepoKey& key) {
-                     parts_.library.refresh(key);
-                     static_cast<void>(parts_.trees.drop(key));
-                   }};
-  const Caller caller_ = this_user();
+// The caches of the mount that a path lies in, and the path in its view.
+struct PlaceInMount {
+  MountOptions options;
+  std::string path;
 };
 
-Result<std::unique_ptr<CacheRemoval>> open_cache(const CacheArguments& cache) {
-  auto options = cache_options(cache);
-  if (!options) return std::unexpected(options.error());
-  options->offline = true;
-  auto roots = open_roots(options->cache_roots);
-  if (!roots) return std::unexpected(roots.error());
-  return std::make_unique<CacheRemoval>(*options, std::move(*roots));
+Result<PlaceInMount> place_in_mount(const std::string& path) {
+  const auto mount = mount_above(path);
+  if (!mount) return fail(ErrorKind::kNotFound, path + ": not below a mount");
+  const DaemonReport report = ask_daemon(mount->point);
+  const auto status = nlohmann::json::parse(report.text, nullptr, false);
+  if (!status.is_object()) return fail(ErrorKind::kSystem, mount->point + ": " + report.words);
+  PlaceInMount place;
+  for (const auto& root : status.value("cache_roots", nlohmann::json::array())) {
+    place.options.cache_roots.push_back(root.value("path", ""));
+  }
+  place.options.endpoint = status.value("endpoint", "");
+  place.path = status.value("subtree", "");
+  if (path.size() > mount->point.size() + 1) {
+    place.path += (place.path.empty() ? "" : "/") + path.substr(mount->point.size() + 1);
+  }
+  return place;
+}
+
+Status show(CacheRemoval& cache, const std::string& target) {
+  const auto removal = cache.plan(target);
+  if (!removal) return std::unexpected(removal.error());
+  std::fputs(text_of(*removal).c_str(), stdout);
+  auto allowed = cache.check(*removal);
+  if (!allowed) allowed.error().message = "this would be refused: " + allowed.error().message;
+  return allowed;
+}
+
+Status show_in_mount(const std::string& path) {
+  auto place = place_in_mount(path);
+  if (!place) return std::unexpected(place.error());
+  auto cache = CacheRemoval::open(std::move(place->options));
+  return cache ? show(**cache, place->path) : Status(std::unexpected(cache.error()));
+}
+
+Status remove(CacheRemoval& cache, const std::string& target, bool yes) {
+  const auto removal = cache.plan(target);
+  if (!removal) return std::unexpected(removal.error());
+  if (!yes) {
+    std::fputs(text_of(*removal).c_str(), stdout);
+    if (!confirmed("Remove it from the cache?")) return {};
+  }
+  auto removed = cache.carry_out(*removal);
+  if (!removed) removed.error().message = target + ": " + removed.error().message;
+  return removed;
 }
 
 }  // namespace
 
-int rm_command(const CacheArguments& cache, const std::vector<std::string>& targets, bool yes) {
+int rm_command(const RmArguments& arguments) {
   log::to_stderr(log::Level::kWarn);
-  if (!yes && ::isatty(0) == 0) return complain("this removes from the cache: say -y where nobody can be asked");
-  std::unique_ptr<CacheRemoval> removal;
+  if (!arguments.yes && !arguments.dry_run && ::isatty(0) == 0) {
+    return complain("this removes from the cache: say -y where nobody can be asked, or --dry-run to see what would go");
+  }
+  std::unique_ptr<CacheRemoval> cache;
   int code = 0;
-  for (const std::string& target : targets) {
-    Status removed;
+  for (const std::string& target : arguments.targets) {
+    Status done;
     if (const auto path = path_in_mount(target)) {
-      if (yes || confirmed(*path)) removed = remove_in_mount(*path);
-    } else {
-      if (!removal) {
-        auto opened = open_cache(cache);
-        if (!opened) return complain(opened.error().message);
-        removal = std::move(*opened);
+      if (arguments.dry_run) {
+        done = show_in_mount(*path);
+      } else if (arguments.yes || confirmed("Remove " + *path + " from the cache?")) {
+        done = remove_in_mount(*path);
       }
-      removed = removal->remove(target, yes);
+    } else {
+      if (!cache) {
+        auto opened = CacheRemoval::open(arguments.cache);
+        if (!opened) return complain(opened.error().message);
+        cache = std::move(*opened);
+      }
+      done = arguments.dry_run ? show(*cache, target) : remove(*cache, target, arguments.yes);
     }
-    if (!removed) code = complain(removed.error().message);
+    if (!done) code = complain(done.error().message);
+  }
+  if (cache) {
+    for (const std::string& failure : cache->finish()) code = complain(failure);
   }
   return code;
 }

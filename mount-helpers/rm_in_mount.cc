@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -33,9 +34,19 @@ std::string words_for(int err) {
   }
 }
 
+// The mount's own words, of the removal that was just refused.
+std::string words_of_mount(const std::string& path) {
+  std::string words(1024, '\0');
+  const ssize_t length = ::lgetxattr(path.c_str(), "user.hubfs.error", words.data(), words.size());
+  words.resize(length > 0 ? static_cast<std::size_t>(length) : 0);
+  return words;
+}
+
 Status failed(const std::string& path) {
   const int err = errno;
-  const std::string words = words_for(err);
+  const bool refused = err == EPERM || err == EACCES || err == EBUSY;
+  std::string words = refused ? words_of_mount(path) : std::string();
+  if (words.empty()) words = words_for(err);
   if (words.empty()) return fail_errno(path, err);
   return fail(ErrorKind::kSystem, path + ": " + words);
 }

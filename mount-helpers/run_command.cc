@@ -109,14 +109,21 @@ int run_command(int argc, char** argv) {
   ls_app->add_flag("--json", ls_json, "As a JSON array");
   ls_app->callback([&] { code = ls_command(ls, ls_json); });
 
-  CacheArguments rm;
-  std::vector<std::string> targets;
-  bool yes = false;
+  RmArguments rm;
   auto* rm_app = app.add_subcommand("rm", "Remove models, commits or files from the cache");
-  add_cache_options(*rm_app, rm);
-  rm_app->add_flag("-y,--yes", yes, "Do not ask");
-  rm_app->add_option("target", targets, "model/ORG/NAME, a commit, hf://ORG/NAME/PATH, or a path of the view")->required();
-  rm_app->callback([&] { code = rm_command(rm, targets, yes); });
+  add_cache_options(*rm_app, rm.cache);
+  rm_app->add_flag("-y,--yes", rm.yes, "Do not ask");
+  rm_app->add_flag("-n,--dry-run", rm.dry_run, "Show what would go, what stays and why; remove nothing");
+  rm_app->add_option("target", rm.targets, "model/ORG/NAME, a commit, hf://ORG/NAME/PATH, or a path of the view")->required();
+  rm_app->callback([&] { code = rm_command(rm); });
+
+  PinArguments pin;
+  auto* pin_app = app.add_subcommand("pin", "Protect models from every removal through hubfs");
+  add_cache_options(*pin_app, pin.cache);
+  pin_app->add_flag("--remove", pin.remove, "Take the pin away");
+  pin_app->add_flag("--list", pin.list, "Say which are pinned");
+  pin_app->add_option("target", pin.targets, "model/ORG/NAME, or a path of the view");
+  pin_app->callback([&] { code = pin_command(pin); });
 
   add_gc_command(app, code);
 

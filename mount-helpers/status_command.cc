@@ -1,14 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <cstdint>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "mount-helpers/commands.h"
 #include "mount-helpers/daemon_report.h"
 #include "mount-helpers/mountpoints.h"
+#include "mount-helpers/quantities.h"
 
 namespace hubfs {
 
 namespace {
+
+void print_removals(const nlohmann::json& removals) {
+  const auto size = [&](const char* name) { return human_size(removals.value(name, std::uint64_t{0})); };
+  if (removals.value("given_back", std::uint64_t{0}) > 0) std::printf("  given back   %s by removals\n", size("given_back").c_str());
+  if (removals.value("pending", std::uint64_t{0}) > 0) {
+    std::printf("  held open    %s of removed files, by", size("pending").c_str());
+    for (const auto& holder : removals["held_open_by"]) std::printf(" %s", holder.get<std::string>().c_str());
+    std::printf("\n");
+  }
+  for (const char* kind : {"failed", "refused"}) {
+    for (const auto& note : removals.value(kind, nlohmann::json::array())) {
+      std::printf("  %-12s removal of %s: %s\n", kind, note.value("what", "").c_str(), note.value("why", "").c_str());
+    }
+  }
+}
 
 void print_status(const nlohmann::json& status) {
   std::printf("%s\n", status.value("mountpoint", "").c_str());
@@ -25,6 +42,7 @@ void print_status(const nlohmann::json& status) {
                 static_cast<unsigned long long>(file.value("size", 0ULL)), file.contains("error") ? ": " : "",
                 file.value("error", "").c_str());
   }
+  print_removals(status.value("removals", nlohmann::json::object()));
   for (const auto& problem : status["problems"]) std::printf("  problem      %s\n", problem.get<std::string>().c_str());
   if (const std::string error = status.value("last_error", ""); !error.empty()) std::printf("  last error   %s\n", error.c_str());
 }

@@ -50,7 +50,8 @@ std::string random_hex8() {
   return text;
 }
 
-Status write_file_atomic(int dir_fd, const std::string& path, std::string_view content, mode_t mode, bool sync) {
+Status write_file_atomic(int dir_fd, const std::string& path, std::string_view content, mode_t mode, bool sync,
+                         bool exact_mode) {
   const auto parent = open_parent(dir_fd, path);
   if (!parent) return std::unexpected(parent.error());
   const std::string name = base_of(path);
@@ -58,6 +59,7 @@ Status write_file_atomic(int dir_fd, const std::string& path, std::string_view c
   UniqueFd fd(::openat(parent->get(), temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode));
   if (!fd) return fail_errno(path);
   Status status = pwrite_all(fd.get(), std::as_bytes(std::span(content.data(), content.size())), 0);
+  if (status && exact_mode && ::fchmod(fd.get(), mode) != 0) status = fail_errno(path);
   if (status && sync && ::fsync(fd.get()) != 0) status = fail_errno("fsync " + path);
   if (status && ::renameat(parent->get(), temp.c_str(), parent->get(), name.c_str()) != 0) {
     status = fail_errno("rename to " + path);

@@ -26,8 +26,9 @@ Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, mode_t 
 Result<std::string> read_small_file(int dir_fd, const std::string& path, std::size_t limit);
 
 /// Writes `<path>.<8 hex>.tmp` beside the target, optionally fsyncs, and renames it over `path`. A symlink as folder on
-/// the way is refused.
-Status write_file_atomic(int dir_fd, const std::string& path, std::string_view content, mode_t mode, bool sync);
+/// the way is refused. The umask takes bits away from `mode` unless `exact_mode`.
+Status write_file_atomic(int dir_fd, const std::string& path, std::string_view content, mode_t mode, bool sync,
+                         bool exact_mode = false);
 
 /// mkdir -p below `dir_fd`; existing directories are fine, a symlink as component is refused.
 Status make_dirs_at(int dir_fd, const std::string& path, mode_t mode);

@@ -30,6 +30,13 @@ std::uint64_t version_of(int dir_fd, const char* file) {
                        std::to_string(st.st_mtim.tv_nsec) + "." + std::to_string(st.st_size));
 }
 
+// Who may read and write the state may read and write what is remembered: a pin that another user of the cache cannot
+// read protects from nobody.
+mode_t mode_in(int dir_fd) {
+  struct stat st {};
+  return ::fstat(dir_fd, &st) == 0 ? (st.st_mode & 0666U) : 0600U;
+}
+
 // What removals go by: hidden files and pins.
 void note_differences(const RememberedRepos& now, const RememberedRepos& before, std::set<std::string>& into) {
   static const RememberedRepo nothing;
@@ -132,7 +139,7 @@ void Memory::load_locked() {
 }
 
 Status Memory::save_locked() {
-  auto status = write_file_atomic(root_->state_fd(), state::kNamesFile, format_memory(repos_), 0600, false);
+  auto status = write_file_atomic(root_->state_fd(), state::kNamesFile, format_memory(repos_), mode_in(root_->state_fd()), false, true);
   if (status) loaded_version_ = version_of(root_->state_fd(), state::kNamesFile);
   return status;
 }
@@ -211,7 +218,13 @@ Status Memory::change(const std::function<void(RememberedRepos&)>& change) {
     return {};
   }
   const std::string lock_name = std::string(state::kNamesFile) + ".lock";
-  auto guard = open_at(root_->state_fd(), lock_name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+  const mode_t mode = mode_in(root_->state_fd());
+  auto guard = open_at(root_->state_fd(), lock_name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+  if (guard) {
+    ::fchmod(guard->get(), mode);  // against the umask
+  } else {
+    guard = open_at(root_->state_fd(), lock_name, O_RDWR | O_NOFOLLOW);
+  }
   if (guard) ::flock(guard->get(), LOCK_EX);
   load_locked();
   const RememberedRepos before = repos_;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -181,6 +183,59 @@ TEST_F(Plan, WholeRepoCountsEverything) {
 TEST_F(Plan, UnusableEntriesAreNotPlannedFor) {
   cache.link(layout::snapshot_entry(key, a, rel_path("out")), "/etc/passwd");
   EXPECT_EQ(plan_file_removal(cache.root(), key, {a}, rel_path("out")).error().kind, ErrorKind::kNotFound);
+}
+
+TEST_F(Plan, SaysWhatStaysAndWhy) {
+  const RemovalPlan plan = file_plan({a}, "same.bin");
+  ASSERT_THAT(plan.stays, testing::SizeIs(1));
+  EXPECT_EQ(plan.stays[0].path, layout::blob(key, *both));
+  EXPECT_EQ(plan.stays[0].why, "needed by " + layout::snapshot_entry(key, b, rel_path("same.bin")));
+  cache.add_shared_file(key, a, "shared.bin", "ssss");
+  cache.add_shared_file(repo_key("model/org/other"), a, "shared.bin", "ssss");
+  const auto whole = plan_repo_removal(cache.root(), key);
+  ASSERT_TRUE(whole);
+  ASSERT_THAT(whole->stays, testing::SizeIs(1));
+  EXPECT_THAT(whole->stays[0].why, testing::HasSubstr("models--org--other"));
+}
+
+TEST_F(Plan, NamesTheInodesThatItFrees) {
+  const RemovalPlan plan = commit_plan(a);
+  struct stat st{};
+  ASSERT_EQ(::lstat((cache.path() + "/" + layout::blob(key, *only_a)).c_str(), &st), 0);
+  ASSERT_THAT(plan.freed, testing::SizeIs(1));
+  EXPECT_EQ(plan.freed[0].ino, st.st_ino);
+  EXPECT_EQ(plan.freed[0].dev, st.st_dev);
+  EXPECT_EQ(plan.freed[0].bytes, plan.bytes);
+}
+
+// With too few descriptors something is not seen, wherever in the walk that happens: no plan is better than a wrong one.
+TEST_F(Plan, WithoutDescriptorsThereIsTheSamePlanOrNone) {
+  cache.add_shared_file(key, a, "shared.bin", "ssss");
+  const auto commit = commit_plan(a);
+  const auto file = file_plan({a}, "sub/a.bin");
+  const CacheRoot& root = cache.root();
+  const bool held = test::in_child([&] {
+    int refused = 0;
+    for (rlim_t more = 0; more < 12; ++more) {
+      const int next = ::dup(0);
+      ::close(next);
+      const rlimit few{static_cast<rlim_t>(next) + more, static_cast<rlim_t>(next) + more + 64};
+      rlimit old{};
+      ::getrlimit(RLIMIT_NOFILE, &old);
+      const rlimit limit{few.rlim_cur, old.rlim_max};
+      ::setrlimit(RLIMIT_NOFILE, &limit);
+      const auto now = plan_commit_removal(root, key, a);
+      const auto now_file = plan_file_removal(root, key, {a}, rel_path("sub/a.bin"));
+      ::setrlimit(RLIMIT_NOFILE, &old);
+      if (now && (now->blobs != commit.blobs || now->refs != commit.refs || now->whole_repo)) return false;
+      if (now_file && now_file->blobs != file.blobs) return false;
+      if (!now_file && now_file.error().kind == ErrorKind::kNotFound) return false;
+      if (!now && now.error().kind == ErrorKind::kNotFound) return false;
+      refused += now ? 0 : 1;
+    }
+    return refused > 0;
+  });
+  EXPECT_TRUE(held);
 }
 
 }  // namespace
