@@ -169,7 +169,7 @@ Status FuseSession::mount(FuseContext& context, const MountOptions& options) {
   fuse_opt_free_args(&args);
   if (session_ == nullptr) return fail(ErrorKind::kInvalid, "libfuse refused the mount options; see the line above");
   if (fuse_session_mount(session_, options.mountpoint.c_str()) != 0) return explain_mount_failure(options);
-  entry_ = top_mount(options.mountpoint);
+  entry_ = top_fuse_mount(options.mountpoint);
   mounted_ = true;
   return {};
 }

@@ -48,6 +48,14 @@ std::vector<MountEntry> mount_table() {
   return all;
 }
 
+std::optional<MountEntry> top_fuse_mount(const std::string& path) {
+  std::optional<MountEntry> top;
+  for (MountEntry& entry : mount_table()) {
+    if (entry.point == path && entry.type.starts_with("fuse")) top = std::move(entry);
+  }
+  return top;
+}
+
 std::optional<MountEntry> top_mount(const std::string& path) {
   std::optional<MountEntry> top;
   for (MountEntry& entry : mount_table()) {

@@ -21,6 +21,8 @@ struct MountEntry {
 std::vector<MountEntry> mount_table();
 /// The topmost mount on exactly this path; nullopt when there is none.
 std::optional<MountEntry> top_mount(const std::string& path);
+/// The topmost FUSE mount there, whatever else is mounted over it by now.
+std::optional<MountEntry> top_fuse_mount(const std::string& path);
 /// Whether something is mounted somewhere below a path.
 bool has_mount_below(const std::string& path);
 

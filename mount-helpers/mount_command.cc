@@ -57,7 +57,8 @@ Status serve(const MountArguments& arguments, const MountOptions& options, const
   Status served = (*mount)->run([&] {
     log::info("mounted " + options.cache_roots.front() + " on " + options.mountpoint + " (Hub: " + options.endpoint +
               (options.offline ? ", offline)" : ")"));
-    if (const auto entry = top_mount(options.mountpoint)) detach_on_crash(*entry);
+    // Something may be mounted over it already.
+    if (const auto entry = top_fuse_mount(options.mountpoint)) detach_on_crash(*entry);
     ready();
     tell_service_manager("READY=1");
   });

@@ -20,9 +20,10 @@ namespace {
 constexpr std::uint64_t bit(unsigned capability) { return std::uint64_t{1} << capability; }
 
 // SYS_ADMIN: mount, umount and FUSE passthrough. The others: folders of a cache that belong to other users (DAC_*), files
-// that are published with the group and mode of their folder (CHOWN, FOWNER, FSETID).
+// that are published with the group and mode of their folder (CHOWN, FOWNER, FSETID), and looking who has a file open that is
+// removed or might be (SYS_PTRACE: processes of root have capabilities that we drop).
 constexpr std::uint64_t kKept = bit(CAP_SYS_ADMIN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_DAC_READ_SEARCH) | bit(CAP_CHOWN) |
-                                bit(CAP_FOWNER) | bit(CAP_FSETID);
+                                bit(CAP_FOWNER) | bit(CAP_FSETID) | bit(CAP_SYS_PTRACE);
 
 // glibc has no functions for these; the library that has them is not worth a dependency.
 struct Capabilities {

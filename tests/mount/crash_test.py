@@ -12,7 +12,8 @@ from pathlib import Path
 from hubfs_mount import HUBFS, LIBC, MountTest, errno_of, is_mounted, main, noise, run, wait_until
 
 CONFIG = json.dumps({"model_type": "llama"})
-CAPABILITIES = {0: "CHOWN", 1: "DAC_OVERRIDE", 2: "DAC_READ_SEARCH", 3: "FOWNER", 4: "FSETID", 21: "SYS_ADMIN"}
+CAPABILITIES = {0: "CHOWN", 1: "DAC_OVERRIDE", 2: "DAC_READ_SEARCH", 3: "FOWNER", 4: "FSETID", 19: "SYS_PTRACE",
+                21: "SYS_ADMIN"}
 
 
 class CrashTest(MountTest):
