@@ -31,8 +31,13 @@ constexpr std::uint64_t kStateTag = ~std::uint64_t{0};
 
 }  // namespace
 
-Follower::Follower(View& view, ChangeFeed& feed, std::function<void(bool)> followed)
-    : view_(view), feed_(feed), on_followed_(std::move(followed)), wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Follower::Follower(View& view, ChangeFeed& feed, std::function<void(bool)> followed,
+                   std::function<void(const RepoKey&)> looked)
+    : view_(view),
+      feed_(feed),
+      on_followed_(std::move(followed)),
+      on_looked_(std::move(looked)),
+      wake_fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   // Before the first request: what the kernel is given to remember is watched from the beginning.
   by_events_ = watch_everything();
   on_followed_(by_events_);
@@ -181,6 +186,7 @@ void Follower::look_at(const RepoKey& key) {
   }
   const auto begin = Clock::now();
   feed_.repo_changed(key);
+  on_looked_(key);
   const auto end = Clock::now();
   not_before_[key] = end + std::min<Clock::duration>((end - begin) * kRestPerLook, kMaxRest);
   if (!by_events_) return;

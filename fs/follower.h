@@ -24,8 +24,8 @@ namespace hubfs {
 
 class Follower {
  public:
-  /// `followed` is called when following by events begins or ends.
-  Follower(View& view, ChangeFeed& feed, std::function<void(bool)> followed);
+  /// `followed` is called when following by events begins or ends; `looked` after a repo was looked at. Neither may block.
+  Follower(View& view, ChangeFeed& feed, std::function<void(bool)> followed, std::function<void(const RepoKey&)> looked);
   ~Follower();
   Follower(const Follower&) = delete;
   Follower& operator=(const Follower&) = delete;
@@ -47,6 +47,7 @@ class Follower {
   View& view_;
   ChangeFeed& feed_;
   const std::function<void(bool)> on_followed_;
+  const std::function<void(const RepoKey&)> on_looked_;
   std::unique_ptr<CacheWatch> watch_;       // thread_ only
   bool by_events_ = false;                  // thread_ only
   bool overflowed_ = false;                 // thread_ only

@@ -87,7 +87,8 @@ Status Mount::run(std::function<void()> ready) {
   p.context = std::make_unique<FuseContext>(p.shown.view, *p.inodes, *p.notifier, p.engine, *p.remover, p.open_files, p.parked, p.options);
   p.context->note_changed = [&p](const RepoKey& key) { p.follower->note(key); };
   p.shown.view.control_content = [&p](const std::string&) { return status_report(*p.context); };
-  p.follower = std::make_unique<Follower>(p.shown.view, *p.feed, [&p](bool followed) { p.context->followed = followed; });
+  p.follower = std::make_unique<Follower>(p.shown.view, *p.feed, [&p](bool followed) { p.context->followed = followed; },
+                                          [&p](const RepoKey& key) { p.remover->end_hiding_later(key); });
   if (auto mounted = p.session.mount(*p.context, p.options); !mounted) return mounted;
   p.engine.begin_cleaning();
   const Status served = p.session.serve([&] {

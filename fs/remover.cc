@@ -211,6 +211,33 @@ void Remover::hide(const Removal& removal) {
   for (const CommitHash& commit : removal.commits) view_.memory().hide(removal.key, commit, removal.path);
 }
 
+void Remover::end_hiding_later(const RepoKey& key) {
+  if (view_.memory().repo(key).hidden.empty()) return;
+  chores_.add([this, key] { end_hiding(key); });
+}
+
+void Remover::end_hiding(const RepoKey& key) {
+  // A removal hides a name before its entry goes: in the middle of one it would look like fetched again.
+  const MutexLock serial(removing_);
+  const RepoPtr repo = view_.library().find(key);
+  if (!repo) return;
+  bool ended = false;
+  for (const auto& [commit_text, paths] : view_.memory().repo(key).hidden) {
+    const auto commit = CommitHash::parse(commit_text);
+    for (const std::string& text : paths) {
+      const auto path = RelPath::parse(text);
+      const bool here = commit && path && std::any_of(repo->copies.begin(), repo->copies.end(), [&](const RepoCopy& copy) {
+        return has_snapshot_entry(*copy.root, key, *commit, *path);
+      });
+      if (!here) continue;
+      view_.memory().unhide(key, *commit, text);
+      ended = true;
+    }
+  }
+  if (!ended) return;
+  if (const Status saved = view_.memory().flush(); !saved) log::warn("not saved: " + saved.error().message);
+}
+
 void Remover::remove_folder(const Removal& removal) {
   for (const RootRemoval& part : removal.roots) {
     for (const RemovalPlan::Entry& entry : part.plan.entries) {

@@ -46,6 +46,10 @@ class Remover {
   /// Checks it again and does it. What came into use since it was planned stays.
   Status carry_out(const Removal& removal, const Caller& caller);
 
+  /// A file that some client fetched again is not hidden any more. Looks at the repo's hidden files soon, in a thread of
+  /// its own; cheap where there are none.
+  void end_hiding_later(const RepoKey& key);
+
   /// Waits until everything set aside is deleted (tests, unmount).
   void drain() { chores_.drain(); }
   [[nodiscard]] RemovalLedger& ledger() { return ledger_; }
@@ -61,6 +65,7 @@ class Remover {
   Status check_all(const Removal& removal, const Caller& caller) const;
   Status check_pinned(const RepoKey& key) const;
   void hide(const Removal& removal);
+  void end_hiding(const RepoKey& key);
   void mark_removed(const Removal& removal);
   void end_own_fetches(const Removal& removal);
   BlobUses& uses_of(const CacheRoot& root, const RepoKey& key) REQUIRES(removing_);

@@ -10,6 +10,7 @@
 #include <map>
 #include <set>
 
+#include "core/base/process_files.h"
 #include "core/cache/blob_lock.h"
 #include "core/cache/dir_walk.h"
 #include "core/cache/layout.h"
@@ -100,6 +101,23 @@ Status check_own_rename(const CacheRoot& root, const RemovalPlan& plan) {
   return denied(folder, "hubfs itself may not");
 }
 
+// JavaScript clients take no locks: what they are writing to is open.
+Status check_open_downloads(const CacheRoot& root, const RemovalPlan& plan) {
+  if (!plan.whole_repo) return {};
+  const std::string folder = layout::blobs_dir(plan.key);
+  const auto names = read_dir_at(root.fd(), folder);
+  std::set<FileIdentity> downloads;
+  for (const NameInDir& name : names ? *names : std::vector<NameInDir>{}) {
+    if (layout::classify_blob_name(name.name) != layout::BlobDirEntry::kIncomplete) continue;
+    if (const auto st = lstat_at(root.fd(), folder + "/" + name.name)) downloads.emplace(st->st_dev, st->st_ino);
+  }
+  if (downloads.empty()) return {};
+  const std::vector<OpenInode> open = find_open(downloads);
+  if (open.empty()) return {};
+  return fail(ErrorKind::kBusy, plan.key.text() + ": " + open.front().command + " (process " + std::to_string(open.front().pid) +
+                                    ") is downloading into it; end that or try again later");
+}
+
 Status check_locks(const CacheRoot& root, const RemovalPlan& plan) {
   const auto busy = [&](const BlobId& etag) -> Status {
     return fail(ErrorKind::kBusy,
@@ -112,6 +130,7 @@ Status check_locks(const CacheRoot& root, const RemovalPlan& plan) {
                                    [&](const BlobId& etag) { return BlobLock::is_held(root, plan.key, etag); });
     return held == plan.blobs.end() ? Status{} : busy(*held);
   }
+  if (auto free = check_open_downloads(root, plan); !free) return free;
   const std::vector<BlobId> held = BlobLock::all_held(root, plan.key);
   if (held.empty()) return {};
   std::set<std::string> concerned;

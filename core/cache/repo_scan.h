@@ -76,6 +76,9 @@ struct SnapshotEntry {
 Result<std::vector<SnapshotEntry>> scan_snapshot(const CacheRoot& root, const RepoKey& key, const CommitHash& commit,
                                                  std::vector<std::string>* problems);
 
+/// Whether a file of a commit is here: a link or a real file in its snapshot, not a folder.
+bool has_snapshot_entry(const CacheRoot& root, const RepoKey& key, const CommitHash& commit, const RelPath& path);
+
 /// Opens a kRealFile entry for reading, checked not to be a link.
 Result<UniqueFd> open_real_file(const CacheRoot& root, const RepoKey& key, const CommitHash& commit,
                                 const RelPath& path);

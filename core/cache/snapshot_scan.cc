@@ -105,6 +105,11 @@ Result<std::vector<SnapshotEntry>> scan_snapshot(const CacheRoot& root, const Re
   return walk.take();
 }
 
+bool has_snapshot_entry(const CacheRoot& root, const RepoKey& key, const CommitHash& commit, const RelPath& path) {
+  const auto st = lstat_at(root.fd(), layout::snapshot_entry(key, commit, path));
+  return st && !S_ISDIR(st->st_mode);
+}
+
 Result<UniqueFd> open_real_file(const CacheRoot& root, const RepoKey& key, const CommitHash& commit,
                                 const RelPath& path) {
   const std::string file = layout::snapshot_entry(key, commit, path);

@@ -161,6 +161,34 @@ class BusyTest(RmCase):
         self.assertTrue(self.cache.repo("meta/tiny").exists())
 
 
+    def test_an_open_download_without_a_lock_is_busy(self):
+        """As a JavaScript client leaves it while it downloads."""
+        mounted = self.mount()
+        part = self.cache.repo("meta/tiny") / "blobs" / f"{'0' * 64}.incomplete"
+        with open(part, "wb"):
+            self.assertErrno(errno.EBUSY, os.rmdir, mounted / "models/llama/tiny")
+            words = os.getxattr(mounted / "models/llama/tiny", "user.hubfs.error").decode()
+            self.assertIn(f"(process {os.getpid()}) is downloading", words)
+        os.rmdir(mounted / "models/llama/tiny")
+        self.assertFalse(self.cache.repo("meta/tiny").exists())
+
+
+class HidingTest(RmCase):
+    def test_it_ends_when_a_client_fetches_the_file_again(self):
+        files = {"config.json": CONFIG.encode(), "model.safetensors": noise(50_000, 8)}
+        self.cache.tree("meta/tiny", self.new, files)
+        mounted = self.mount()
+        folder = mounted / "models/llama/tiny"
+        os.unlink(folder / "model.safetensors")
+        self.assertEqual(self.names(folder), ["config.json"])
+        entry = self.cache.put("meta/tiny", self.new, "model.safetensors", files["model.safetensors"])
+        self.assertTrue(wait_until(lambda: "model.safetensors" in self.names(folder), 20))
+        self.assertTrue(wait_until(lambda: b'"hidden"' not in b"".join(p.read_bytes() for p in self.folder.rglob("names.json")), 20))
+        # Somebody else removes it: it is on the Hub, and nothing hides it.
+        os.unlink(self.cache.snapshot("meta/tiny", self.new) / "model.safetensors")
+        self.assertTrue(wait_until(lambda: os.getxattr(folder / "model.safetensors", "user.hubfs.state") == b"remote", 20))
+
+
 class StatusTest(RmCase):
     def test_bytes_of_open_files_are_pending(self):
         mounted = self.mount()
