@@ -21,6 +21,10 @@ class RmCase(MountTest):
         self.new = self.cache.add("meta/tiny", {"config.json": CONFIG, "model.safetensors": noise(50_000, 8)})
         self.cache.add("meta/other", {"config.json": CONFIG, "w.bin": b"other"})
 
+    @property
+    def remembered(self):
+        return self.folder / ".hubfs" / self.cache.root.name / "names.json"
+
     def hubfs(self, command, *args, **kwargs):
         where = () if any(str(arg).startswith(str(self.folder)) for arg in args) else ("--cache", self.cache.root)
         return run(HUBFS, command, *where, *args, **kwargs)
@@ -127,8 +131,7 @@ class PinTest(RmCase):
     def test_who_shares_the_cache_shares_the_pins(self):
         os.chmod(self.cache.root, 0o777)
         self.assertEqual(self.hubfs("pin", "model/meta/tiny", umask=0o077).returncode, 0)
-        names = next(p for p in self.folder.rglob("names.json"))
-        self.assertEqual(names.stat().st_mode & 0o777, 0o666)
+        self.assertEqual(self.remembered.stat().st_mode & 0o777, 0o666)
 
 
 class BusyTest(RmCase):
@@ -181,11 +184,12 @@ class HidingTest(RmCase):
         folder = mounted / "models/llama/tiny"
         os.unlink(folder / "model.safetensors")
         self.assertEqual(self.names(folder), ["config.json"])
-        entry = self.cache.put("meta/tiny", self.new, "model.safetensors", files["model.safetensors"])
+        self.cache.put("meta/tiny", self.new, "model.safetensors", files["model.safetensors"])
         self.assertTrue(wait_until(lambda: "model.safetensors" in self.names(folder), 20))
-        self.assertTrue(wait_until(lambda: b'"hidden"' not in b"".join(p.read_bytes() for p in self.folder.rglob("names.json")), 20))
+        self.assertTrue(wait_until(lambda: '"hidden"' not in self.remembered.read_text(), 20))
         # Somebody else removes it: it is on the Hub, and nothing hides it.
         os.unlink(self.cache.snapshot("meta/tiny", self.new) / "model.safetensors")
+        os.unlink(self.cache.blob("meta/tiny", "model.safetensors", files["model.safetensors"]))
         self.assertTrue(wait_until(lambda: os.getxattr(folder / "model.safetensors", "user.hubfs.state") == b"remote", 20))
 
 
@@ -211,7 +215,7 @@ class StatusTest(RmCase):
         self.assertTrue(wait_until(lambda: mounted.status()["removals"]["failed"], 20))
         self.assertIn("meta/tiny", mounted.status()["removals"]["failed"][0]["what"])
         self.assertIn("failed", run(HUBFS, "status", mounted.point).stdout)
-        left = next(p for p in self.folder.rglob(blob.name) if p.lstat().st_ino == inode)
+        left = next(p for p in (self.folder / ".hubfs").rglob(blob.name) if p.lstat().st_ino == inode)
         mounted.unmount()
         self.assertEqual(run("chattr", "-i", left).returncode, 0)
         self.mount()
