@@ -84,6 +84,8 @@ Status Mount::run(std::function<void()> ready) {
   p.notifier = std::make_unique<Notifier>(p.session);
   p.feed = std::make_unique<ChangeFeed>(p.shown.view, *p.inodes, *p.notifier, p.options.subtree);
   p.remover = std::make_unique<Remover>(p.shown.view, p.engine, [&p](const RepoKey& key) { p.feed->repo_changed(key); });
+  p.remover->keep_removed(p.options.keep_removed);
+  p.remover->begin_expiring();
   p.context = std::make_unique<FuseContext>(p.shown.view, *p.inodes, *p.notifier, p.engine, *p.remover, p.open_files, p.parked, p.options);
   p.context->note_changed = [&p](const RepoKey& key) { p.follower->note(key); };
   p.shown.view.control_content = [&p](const std::string&) { return status_report(*p.context); };

@@ -3,6 +3,7 @@
 // Everything a mount is told, checked, without argv in it. Value type.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,7 @@ struct MountOptions {
   bool allow_other = false;
   bool show_all = true;
   FetchOptions fetch;
+  std::chrono::seconds keep_removed{0};    ///< how long removed things can be brought back; 0: they are deleted
   bool passthrough = true;                 ///< try it; per open it falls back by itself
   std::string subtree;
   PermissionOptions permissions;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 
 #include "core/base/log.h"
 #include "core/cache/partial_file.h"
@@ -22,6 +23,13 @@ constexpr auto kSettle = std::chrono::milliseconds(500);
 
 const std::optional<Target>* as_target(const Lookup& found) { return std::get_if<std::optional<Target>>(&found); }
 
+Result<TrashTicket> set_aside(const RootRemoval& part, const std::optional<KeptPlace>& place) {
+  if (!place) return apply_detach(*part.root, part.plan);
+  auto record = KeptRecord::open(*part.root, part.plan.key, *place);
+  if (!record) return std::unexpected(record.error());
+  return apply_detach(*part.root, part.plan, &*record);
+}
+
 std::string joined(const std::string& folder, const std::string& name) { return folder.empty() ? name : folder + "/" + name; }
 
 }  // namespace
@@ -30,6 +38,39 @@ Remover::Remover(View& view, FetchEngine& engine, std::function<void(const RepoK
     : view_(view), engine_(engine), changed_(std::move(changed)) {}
 
 Remover::~Remover() = default;
+
+void Remover::keep_removed(std::chrono::seconds how_long) {
+  if (how_long.count() == 0) return;
+  keeping_ = std::make_unique<Keeping>(how_long);
+  expiry_pause_ = std::clamp(how_long / 4, std::chrono::seconds(1), std::chrono::seconds(60));
+}
+
+void Remover::begin_expiring() {
+  chores_.add([this] { expire(); });
+}
+
+void Remover::expire() {
+  for (const CacheRootPtr& root : view_.library().roots()) {
+    if (auto done = expire_all_kept(*root, std::time(nullptr)); !done) {
+      log::error("deleting what was kept long enough: " + done.error().message + "; it is tried again");
+    }
+  }
+  chores_.add_after(expiry_pause_, [this] { expire(); });
+}
+
+std::optional<KeptPlace> Remover::place_for(const Removal& removal) {
+  const bool takes = std::any_of(removal.roots.begin(), removal.roots.end(),
+                                 [](const RootRemoval& part) { return !part.plan.removes_nothing(); });
+  if (!keeping_ || !takes) return std::nullopt;
+  return keeping_->place_for(removal.key, removal.what == What::kRepo);
+}
+
+Status Remover::apply(const RootRemoval& part, const std::optional<KeptPlace>& place, BlobUses* uses) {
+  if (!place || part.plan.removes_nothing()) return apply_removal(*part.root, part.plan, uses);
+  auto record = KeptRecord::open(*part.root, part.plan.key, *place);
+  if (!record) return std::unexpected(record.error());
+  return apply_removal(*part.root, part.plan, uses, &*record);
+}
 
 BlobUses& Remover::uses_of(const CacheRoot& root, const RepoKey& key) {
   if (uses_key_ != key) uses_.clear();
@@ -129,11 +170,12 @@ void Remover::note_removed(const Removal& removal) {
 
 Status Remover::remove_whole(const Removal& removal) {
   const RepoKey& key = removal.key;
+  const std::optional<KeptPlace> place = place_for(removal);
   for (const RootRemoval& part : removal.roots) {
-    auto ticket = apply_detach(*part.root, part.plan);
+    auto ticket = set_aside(part, place);
     if (!ticket) return std::unexpected(ticket.error());
     auto taken = std::make_shared<TrashTicket>(*std::move(ticket));
-    chores_.add([this, root = part.root, taken, freed = part.plan.freed] {
+    chores_.add([this, root = part.root, taken, freed = place ? std::vector<FreedInode>() : part.plan.freed] {
       delete_set_aside(root, taken, taken->key.text());
       ledger_.removed(freed);
       ledger_.settle();
@@ -162,10 +204,11 @@ Status Remover::remove_commit(const Removal& removal) {
       if (id && partial.info.commit == removal.commits.front()) remove_partial(*view_.library().roots().front(), key, *id);
     }
   }
+  const std::optional<KeptPlace> place = place_for(removal);
   for (const RootRemoval& part : removal.roots) {
-    if (auto done = apply_removal(*part.root, part.plan); !done) return done;
+    if (auto done = apply(part, place, nullptr); !done) return done;
   }
-  note_removed(removal);
+  if (!place) note_removed(removal);
   chores_.add([this] { ledger_.settle(); });
   view_.remote().forget(key);
   changed_(key);
@@ -177,10 +220,11 @@ Status Remover::remove_file(const Removal& removal) {
   if (removal.etag) remove_partial(*view_.library().roots().front(), key, *removal.etag);
   // Hidden first: a program that lists again in between must not see the name come back as "not downloaded".
   hide(removal);
+  const std::optional<KeptPlace> place = place_for(removal);
   for (const RootRemoval& part : removal.roots) {
-    if (auto done = apply_removal(*part.root, part.plan, &uses_of(*part.root, key)); !done) return done;
+    if (auto done = apply(part, place, &uses_of(*part.root, key)); !done) return done;
   }
-  note_removed(removal);
+  if (!place) note_removed(removal);
   // Once for many files: it walks over /proc.
   if (!settling_) {
     settling_ = true;

@@ -15,6 +15,7 @@
 #include "core/base/error.h"
 #include "core/base/thread_annotations.h"
 #include "core/cache/blob_uses.h"
+#include "core/cache/kept.h"
 #include "core/cache/removal.h"
 #include "core/fetch/fetch_engine.h"
 #include "fs/chores.h"
@@ -32,6 +33,11 @@ class Remover {
   ~Remover();
   Remover(const Remover&) = delete;
   Remover& operator=(const Remover&) = delete;
+
+  /// From now on removed things are kept that long (core/cache/kept.h). Called before the first removal.
+  void keep_removed(std::chrono::seconds how_long);
+  /// Deletes what was kept long enough, now and then. For processes that last.
+  void begin_expiring();
 
   /// rm of `name` in a directory of the view.
   Status unlink(const DirSpec& dir, const std::string& name, const Caller& caller);
@@ -67,6 +73,9 @@ class Remover {
   void hide(const Removal& removal);
   void end_hiding(const RepoKey& key);
   void mark_removed(const Removal& removal);
+  std::optional<KeptPlace> place_for(const Removal& removal);
+  static Status apply(const RootRemoval& part, const std::optional<KeptPlace>& place, BlobUses* uses);
+  void expire();
   void end_own_fetches(const Removal& removal);
   BlobUses& uses_of(const CacheRoot& root, const RepoKey& key) REQUIRES(removing_);
   UsesOf uses_of_repo(const RepoKey& key) REQUIRES(removing_);
@@ -79,6 +88,8 @@ class Remover {
   FetchEngine& engine_;
   const std::function<void(const RepoKey&)> changed_;
   RemovalLedger ledger_;
+  std::unique_ptr<Keeping> keeping_;  ///< null: removed things are deleted
+  std::chrono::seconds expiry_pause_{60};
   Mutex removing_;  ///< serialises removals; held across disk access, never while the kernel or the network is called
   // Of the repo from which files were removed last, until none was for a while: watches are not for ever.
   std::optional<RepoKey> uses_key_ GUARDED_BY(removing_);

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/cache/kept.h"
 #include "fs/fuse_context.h"
 
 namespace hubfs {
@@ -33,6 +34,14 @@ std::string status_report(const FuseContext& context) {
   for (const CacheRootPtr& root : context.view.library().roots()) {
     roots.push_back({{"path", root->path()}, {"writable", root->has_state()}, {"state", root->state_path()}, {"there", root->still_there()}});
   }
+  std::uint64_t kept_bytes = 0;
+  std::size_t kept_records = 0;
+  for (const CacheRootPtr& root : context.view.library().roots()) {
+    for (const KeptInfo& info : list_kept(*root)) {
+      kept_bytes += info.bytes;
+      ++kept_records;
+    }
+  }
   const FetchStatus fetch = context.engine.status();
   nlohmann::json downloads = nlohmann::json::array();
   for (const FetchStatus::File& file : fetch.active) {
@@ -56,6 +65,7 @@ std::string status_report(const FuseContext& context) {
       {"parked_requests", context.parked.size()},
       {"cache_roots", roots},
       {"subtree", context.options.subtree},
+      {"kept", {{"bytes", kept_bytes}, {"records", kept_records}}},
       {"downloads", downloads},
       {"removals", removals(context)},
       {"last_error", fetch.last_error},

@@ -62,6 +62,14 @@ struct GcArguments {
 };
 int gc_command(const GcArguments& arguments);
 
+struct UndoArguments {
+  CacheArguments cache;
+  std::string id;     ///< empty: the last one
+  bool list = false;
+  bool json = false;
+};
+int undo_command(const UndoArguments& arguments);
+
 /// "hubfs: <sentence>" on stderr; returns 1.
 int complain(const std::string& sentence);
 

@@ -96,6 +96,13 @@ Status set_partial_age(MountOptions& options, const std::string& value) {
   return {};
 }
 
+Status set_trash(MountOptions& options, const std::string& value) {
+  const auto time = parse_duration(value);
+  if (!time) return fail(ErrorKind::kInvalid, "option trash=" + value + ": not a time, such as 12h or 30d");
+  options.keep_removed = *time;
+  return {};
+}
+
 const std::map<std::string, Setter>& with_value() {
   static const std::map<std::string, Setter> setters{
       {"subtree", set_subtree},
@@ -107,6 +114,7 @@ const std::map<std::string, Setter>& with_value() {
       {"floor", set_floor},
       {"partial_total", size("partial_total", &FetchOptions::partial_total)},
       {"partial_age", set_partial_age},
+      {"trash", set_trash},
       {"uid", [](MountOptions& o, const std::string& v) -> Status {
          const auto n = number("uid", v, 10);
          if (!n) return std::unexpected(n.error());

@@ -64,6 +64,16 @@ void add_gc_command(CLI::App& app, int& code) {
   command->callback([gc, &code] { code = gc_command(*gc); });
 }
 
+void add_undo_command(CLI::App& app, int& code) {
+  const auto undo = std::make_shared<UndoArguments>();
+  auto* command = app.add_subcommand("undo", "Bring back what was removed last and is kept (-o trash, rm --trash)");
+  add_cache_options(*command, undo->cache);
+  command->add_flag("-l,--list", undo->list, "Only say what can be brought back");
+  command->add_flag("--json", undo->json, "As JSON");
+  command->add_option("id", undo->id, "One of the list, instead of the last");
+  command->callback([undo, &code] { code = undo_command(*undo); });
+}
+
 }  // namespace
 
 int complain(const std::string& sentence) {
@@ -126,6 +136,7 @@ int run_command(int argc, char** argv) {
   pin_app->callback([&] { code = pin_command(pin); });
 
   add_gc_command(app, code);
+  add_undo_command(app, code);
 
   try {
     app.parse(argc, argv);

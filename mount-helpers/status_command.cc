@@ -36,6 +36,11 @@ void print_status(const nlohmann::json& status) {
   std::printf("  passthrough  %s\n", status.value("passthrough", false) ? "yes" : "no");
   std::printf("  changes      noticed by %s\n", status.value("follows_changes", "").c_str());
   std::printf("  repos        %llu\n", static_cast<unsigned long long>(status.value("repos", 0ULL)));
+  if (const auto kept = status.value("kept", nlohmann::json::object()); kept.value("records", 0ULL) != 0) {
+    std::printf("  kept         %llu removed things, %llu bytes; see hubfs undo --list\n",
+                static_cast<unsigned long long>(kept.value("records", 0ULL)),
+                static_cast<unsigned long long>(kept.value("bytes", 0ULL)));
+  }
   for (const auto& file : status["downloads"]) {
     std::printf("  download     %s/%s %llu of %llu bytes%s%s\n", file.value("repo", "").c_str(), file.value("path", "").c_str(),
                 static_cast<unsigned long long>(file.value("present", 0ULL)),

@@ -32,6 +32,7 @@ enum class GarbageKind : std::uint8_t {
   kEmptyFolder,    ///< below a snapshot or below refs
   kPayload,        ///< of the shared store, without a reference
   kTrash,          ///< removed, but not yet deleted
+  kKept,           ///< removed, and kept long enough
   kPartial,        ///< a download of hubfs's own that no mount can go on with
 };
 /// "orphan-blob", "incomplete", …: for people and for JSON.

@@ -16,6 +16,7 @@
 #include "core/cache/dir_walk.h"
 #include "core/cache/garbage.h"
 #include "core/cache/garbage_rules.h"
+#include "core/cache/kept.h"
 #include "core/cache/layout.h"
 #include "core/cache/partial_file.h"
 #include "core/cache/ref_files.h"
@@ -107,6 +108,8 @@ class Collection {
         return payload(item);
       case GarbageKind::kTrash:
         return done(item, delete_from_trash(root_, base_of(item.path)), item.bytes);
+      case GarbageKind::kKept:
+        return kept(item);
       case GarbageKind::kPartial:
         return partial(item);
       case GarbageKind::kOrphanBlob:
@@ -153,6 +156,13 @@ class Collection {
     if (!swept) return done(item, std::unexpected(swept.error()), 0);
     if (stat_payload(root_, *hash)) return leave(item, "it is referred to again");
     done(item, {}, *swept);
+  }
+
+  void kept(const GarbageItem& item) {
+    const auto gone = expire_kept(root_, base_of(item.path), options_.now_s);
+    if (!gone) return done(item, std::unexpected(gone.error()), 0);
+    if (!*gone) return leave(item, "in use by now");
+    done(item, {}, item.bytes);
   }
 
   void partial(const GarbageItem& item) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What could be collected beside the repos: in the root, the shared store and hubfs's private state. Reads only.
+#include <set>
 #include <string>
 #include <utility>
 
@@ -8,6 +9,7 @@
 #include "core/cache/dir_walk.h"
 #include "core/cache/garbage_parts.h"
 #include "core/cache/garbage_rules.h"
+#include "core/cache/kept.h"
 #include "core/cache/layout.h"
 #include "core/cache/partial_file.h"
 #include "core/cache/shared_store.h"
@@ -60,6 +62,7 @@ class RootGarbage {
   }
 
   void store() {
+    kept_payloads_ = payloads_of_kept(root_);
     const std::string store(layout::kSharedStore);
     const auto names = read_dir_at(root_.fd(), store);
     for (const NameInDir& name : names ? *names : std::vector<NameInDir>{}) {
@@ -92,6 +95,8 @@ class RootGarbage {
       const auto references = valid_references(root_, *hash);
       if (!references) {
         plan_.left.push_back({path, "its references cannot be told"});
+      } else if (references->empty() && kept_payloads_.contains(*hash)) {
+        plan_.left.push_back({path, "something removed that is kept needs it"});
       } else if (references->empty()) {
         consider(GarbageKind::kPayload, false, path, *st, bytes_of_name(*st), "no repo refers to it");
       }
@@ -109,6 +114,13 @@ class RootGarbage {
       plan_.items.push_back({GarbageKind::kTrash, std::nullopt, true, path, bytes_of_tree(root_.state_fd(), path),
                              "removed, not yet deleted"});
     }
+    std::vector<std::string> problems;
+    for (const KeptInfo& info : list_kept(root_, &problems)) {
+      if (info.deadline_s > options_.now_s) continue;
+      plan_.items.push_back({GarbageKind::kKept, std::nullopt, true, std::string(state::kKept) + "/" + info.id,
+                             info.bytes, info.key.text() + " was removed, and was kept long enough"});
+    }
+    for (const std::string& problem : problems) plan_.left.push_back({state::kKept, problem});
     const auto listings = read_dir_at(root_.state_fd(), state::kListings);
     for (const NameInDir& folder : listings ? *listings : std::vector<NameInDir>{}) {
       const std::string path = std::string(state::kListings) + "/" + folder.name;
@@ -131,6 +143,7 @@ class RootGarbage {
   const CacheRoot& root_;
   const GarbageOptions& options_;
   GarbagePlan& plan_;
+  std::set<XetHash> kept_payloads_;
 };
 
 }  // namespace

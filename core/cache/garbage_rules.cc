@@ -69,6 +69,8 @@ std::string_view name_of(GarbageKind kind) {
       return "payload";
     case GarbageKind::kTrash:
       return "trash";
+    case GarbageKind::kKept:
+      return "kept";
     case GarbageKind::kPartial:
       return "partial";
   }

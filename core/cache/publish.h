@@ -42,5 +42,8 @@ Status write_ref(const CacheRoot& root, const RepoKey& key, const RefName& name,
 /// it has none, or the store is not there or not ours, or HF_HUB_DISABLE_SHARED_BLOBS / HF_HUB_DISABLE_XET is set.
 Result<bool> link_shared_payload(const CacheRoot& root, const RepoKey& key, const BlobId& etag, const XetHash& hash,
                                  std::uint64_t size);
+/// The same whatever the environment says: for a link that was there before.
+Result<bool> relink_shared_payload(const CacheRoot& root, const RepoKey& key, const BlobId& etag, const XetHash& hash,
+                                   std::uint64_t size);
 
 }  // namespace hubfs

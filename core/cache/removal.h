@@ -28,6 +28,7 @@ struct Caller {
 };
 
 class BlobUses;
+class KeptRecord;
 
 /// Bytes that a removal gives back, by the inode that holds them: who still has it open keeps them for a while.
 struct FreedInode {
@@ -83,8 +84,10 @@ Result<RemovalPlan> plan_file_removal(const CacheRoot& root, const RepoKey& key,
 Status check_removal(const CacheRoot& root, const RemovalPlan& plan, const Caller& caller);
 
 /// Carries the plan out. A blob that came into use again, or whose lock another process holds, is kept without an
-/// error. An error says what is left; whatever was done before it is a valid cache.
-Status apply_removal(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses = nullptr);
+/// error. An error says what is left; whatever was done before it is a valid cache. With `keep`, what is taken goes
+/// there instead of being deleted, and payloads of the shared store stay as they are.
+Status apply_removal(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses = nullptr,
+                     KeptRecord* keep = nullptr);
 
 /// A repo that was set aside and waits for its deletion.
 struct TrashTicket {
@@ -96,7 +99,8 @@ struct TrashTicket {
 /// The two halves of apply_removal for a whole repo: after the first the repo is gone for every client, by one rename
 /// however large it is (where it cannot be renamed, on some overlay mounts, it is deleted in place: slow); the second
 /// gives the space back and may run later, in another thread. What a crash leaves of it, empty_trash() deletes.
-Result<TrashTicket> apply_detach(const CacheRoot& root, const RemovalPlan& plan);
+/// With `keep` the repo goes there, or stays where it is if it cannot.
+Result<TrashTicket> apply_detach(const CacheRoot& root, const RemovalPlan& plan, KeptRecord* keep = nullptr);
 Status finish_detach(const CacheRoot& root, const TrashTicket& ticket);
 
 /// Deletes what earlier removals renamed away but did not get to delete (crash in between). Call at start.

@@ -16,6 +16,7 @@
 #include "core/cache/blob_lock.h"
 #include "core/cache/blob_usage.h"
 #include "core/cache/dir_walk.h"
+#include "core/cache/kept.h"
 #include "core/cache/layout.h"
 #include "core/cache/link_targets.h"
 #include "core/cache/private_state.h"
@@ -38,6 +39,11 @@ void keep_first(Status& status, Status next) {
 
 bool is_gone(const Status& status) { return status || status.error().sys_errno == ENOENT; }
 
+// One name, for good or into a record.
+Status take_name(const CacheRoot& root, const std::string& path, KeptRecord* keep) {
+  return keep != nullptr ? keep->take(path) : unlink_plain(root.fd(), path);
+}
+
 // rmdir of a ref's folders that became empty, up to refs itself.
 void remove_empty_ref_folders(const CacheRoot& root, const RepoKey& key, std::string name) {
   for (std::size_t slash = name.rfind('/'); slash != std::string::npos; slash = name.rfind('/')) {
@@ -48,7 +54,7 @@ void remove_empty_ref_folders(const CacheRoot& root, const RepoKey& key, std::st
 
 // Read again, and by content: a ref that came after the plan, or under a name that is none for us, would point to a
 // missing snapshot, for which other clients hide the whole repo.
-Status remove_refs(const CacheRoot& root, const RemovalPlan& plan) {
+Status remove_refs(const CacheRoot& root, const RemovalPlan& plan, KeptRecord* keep) {
   Status status;
   std::optional<Error> failure;
   const std::vector<RefFile> files = read_ref_files(root, plan.key, nullptr, &failure);
@@ -62,7 +68,7 @@ Status remove_refs(const CacheRoot& root, const RemovalPlan& plan) {
       const auto st = lstat_at(root.fd(), path);
       if (st && st->st_mtim.tv_sec + kTemporaryRefSeconds > std::time(nullptr)) continue;
     }
-    Status removed = unlink_plain(root.fd(), path);
+    Status removed = take_name(root, path, keep);
     if (!is_gone(removed)) keep_first(status, std::move(removed));
     remove_empty_ref_folders(root, plan.key, file.name);
   }
@@ -71,18 +77,19 @@ Status remove_refs(const CacheRoot& root, const RemovalPlan& plan) {
 
 // The snapshot folder is set aside whole, so that nobody sees half of it; the names in the trash are added to `trash`.
 Status remove_snapshot(const CacheRoot& root, const RepoKey& key, const CommitHash& commit,
-                       std::vector<std::string>& trash) {
+                       std::vector<std::string>& trash, KeptRecord* keep) {
   const auto folder = open_dir(root.fd(), layout::snapshots_dir(key));
   if (!folder) return folder.error().sys_errno == ENOENT ? Status{} : Status(std::unexpected(folder.error()));
   if (!lstat_at(folder->get(), commit.text())) return {};
+  if (keep != nullptr) return keep->take(layout::snapshot(key, commit));
   auto moved = move_to_trash(root, folder->get(), commit.text(), "snapshot");
   if (!moved) return remove_tree(folder->get(), commit.text());
   trash.push_back(*std::move(moved));
   return {};
 }
 
-void remove_notes_of(const CacheRoot& root, const RepoKey& key, const CommitHash& commit) {
-  static_cast<void>(unlink_plain(root.fd(), layout::listing(key, commit)));
+void remove_notes_of(const CacheRoot& root, const RepoKey& key, const CommitHash& commit, KeptRecord* keep) {
+  static_cast<void>(take_name(root, layout::listing(key, commit), keep));
   const std::string markers = layout::no_exist_dir(key, commit);
   if (const auto parent = open_parent(root.fd(), markers))
     static_cast<void>(remove_tree(parent->get(), base_of(markers)));
@@ -90,7 +97,7 @@ void remove_notes_of(const CacheRoot& root, const RepoKey& key, const CommitHash
 
 // Removes the blobs of a batch under their locks, if nothing needs them now. Payloads they were links to are added.
 Status remove_blob_batch(const CacheRoot& root, const RepoKey& key, std::span<const BlobId> batch,
-                         std::set<XetHash>& payloads, BlobUses* uses) {
+                         std::set<XetHash>& payloads, BlobUses* uses, KeptRecord* keep) {
   std::vector<BlobLock> locks;
   std::vector<BlobId> mine;
   for (const BlobId& etag : batch) {
@@ -122,23 +129,23 @@ Status remove_blob_batch(const CacheRoot& root, const RepoKey& key, std::span<co
       continue;
     }
     const auto hash = target && !target->empty() ? targets.payload(path, *target) : std::nullopt;
-    Status removed = unlink_plain(root.fd(), path);
+    Status removed = take_name(root, path, keep);
     if (!is_gone(removed)) {
       keep_first(status, std::move(removed));
-    } else if (hash) {
+    } else if (hash && keep == nullptr) {
       payloads.insert(*hash);
     }
   }
   return status;
 }
 
-Status remove_blobs(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses) {
+Status remove_blobs(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses, KeptRecord* keep) {
   Status status;
   std::set<XetHash> payloads;
   std::span<const BlobId> rest(plan.blobs);
   while (!rest.empty()) {
     const std::size_t count = std::min(rest.size(), kLocksAtOnce);
-    keep_first(status, remove_blob_batch(root, plan.key, rest.first(count), payloads, uses));
+    keep_first(status, remove_blob_batch(root, plan.key, rest.first(count), payloads, uses, keep));
     rest = rest.subspan(count);
   }
   for (const XetHash& hash : payloads) {
@@ -148,23 +155,23 @@ Status remove_blobs(const CacheRoot& root, const RemovalPlan& plan, BlobUses* us
   return status;
 }
 
-Status apply_parts(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses) {
+Status apply_parts(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses, KeptRecord* keep) {
   // Refs that cannot be removed keep their snapshots: the reverse would hide the repo from other clients.
-  if (auto status = remove_refs(root, plan); !status) return status;
+  if (auto status = remove_refs(root, plan, keep); !status) return status;
   Status status;
   for (const std::string& alias : snapshot_aliases(root, plan)) {
-    keep_first(status, unlink_plain(root.fd(), layout::snapshots_dir(plan.key) + "/" + alias));
+    keep_first(status, take_name(root, layout::snapshots_dir(plan.key) + "/" + alias, keep));
   }
   std::vector<std::string> trash;
   for (const CommitHash& commit : plan.snapshots) {
-    keep_first(status, remove_snapshot(root, plan.key, commit, trash));
-    remove_notes_of(root, plan.key, commit);
+    keep_first(status, remove_snapshot(root, plan.key, commit, trash, keep));
+    remove_notes_of(root, plan.key, commit, keep);
   }
   for (const RemovalPlan::Entry& entry : plan.entries) {
-    Status removed = unlink_plain(root.fd(), layout::snapshot_entry(plan.key, entry.commit, entry.path));
+    Status removed = take_name(root, layout::snapshot_entry(plan.key, entry.commit, entry.path), keep);
     if (!is_gone(removed)) keep_first(status, std::move(removed));
   }
-  keep_first(status, remove_blobs(root, plan, uses));
+  keep_first(status, remove_blobs(root, plan, uses, keep));
   for (const std::string& name : trash) keep_first(status, delete_from_trash(root, name));
   return status;
 }
@@ -201,10 +208,15 @@ void detach_private_state(const CacheRoot& root, const RepoKey& key, TrashTicket
 
 }  // namespace
 
-Result<TrashTicket> apply_detach(const CacheRoot& root, const RemovalPlan& plan) {
+Result<TrashTicket> apply_detach(const CacheRoot& root, const RemovalPlan& plan, KeptRecord* keep) {
   if (!plan.whole_repo) return fail(ErrorKind::kInvalid, plan.key.text() + ": only a whole repo can be set aside");
   const std::string folder = layout::repo_folder(plan.key);
   TrashTicket ticket{plan.key, {}, {}};
+  if (keep != nullptr) {
+    if (auto kept = keep->take_repo(); !kept) return std::unexpected(kept.error());
+    detach_private_state(root, plan.key, ticket);
+    return ticket;
+  }
   auto moved = move_to_trash(root, root.fd(), folder, folder);
   if (moved) {
     ticket.names.push_back(*std::move(moved));
@@ -227,9 +239,9 @@ Status finish_detach(const CacheRoot& root, const TrashTicket& ticket) {
   return status;
 }
 
-Status apply_removal(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses) {
-  if (!plan.whole_repo) return apply_parts(root, plan, uses);
-  const auto ticket = apply_detach(root, plan);
+Status apply_removal(const CacheRoot& root, const RemovalPlan& plan, BlobUses* uses, KeptRecord* keep) {
+  if (!plan.whole_repo) return apply_parts(root, plan, uses, keep);
+  const auto ticket = apply_detach(root, plan, keep);
   if (!ticket) return std::unexpected(ticket.error());
   return finish_detach(root, *ticket);
 }

@@ -76,6 +76,11 @@ Result<bool> link_shared_payload(const CacheRoot& root, const RepoKey& key, cons
                                  std::uint64_t size) {
   const Environment env = process_environment();
   if (env_flag(env, "HF_HUB_DISABLE_SHARED_BLOBS") || env_flag(env, "HF_HUB_DISABLE_XET")) return false;
+  return relink_shared_payload(root, key, etag, hash, size);
+}
+
+Result<bool> relink_shared_payload(const CacheRoot& root, const RepoKey& key, const BlobId& etag, const XetHash& hash,
+                                   std::uint64_t size) {
   if (!has_shared_store(root) || !is_usable(root, hash, size)) return false;
   const auto lock = PayloadLock::acquire(root, hash, kLinkLockSeconds);
   if (!lock) return std::unexpected(lock.error());

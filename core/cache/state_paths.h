@@ -13,6 +13,7 @@ namespace hubfs::state {
 
 inline constexpr const char* kPartial = "partial";
 inline constexpr const char* kTrash = "trash";
+inline constexpr const char* kKept = "kept";  ///< removed things that can be brought back (core/cache/kept.h)
 inline constexpr const char* kListings = "listings";
 inline constexpr const char* kNamesFile = "names.json";    ///< names given, first-seen times
 inline constexpr const char* kHiddenFile = "hidden.json";  ///< tombstones

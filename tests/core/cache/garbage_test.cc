@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "core/cache/blob_lock.h"
+#include "core/cache/kept.h"
 #include "core/cache/layout.h"
 #include "core/cache/removal.h"
 #include "tests/support/temp_cache.h"
@@ -358,6 +359,26 @@ TEST_F(Garbage, OwnTrashAndLeftovers) {
   EXPECT_TRUE(std::filesystem::is_empty(state + "/trash"));
   EXPECT_TRUE(std::filesystem::exists(state + "/names.json"));
   EXPECT_FALSE(std::filesystem::exists(state + "/.staged.0a1b2c3d"));
+}
+
+TEST_F(Garbage, KeptThingsWhenTheirTimeIsOverAndNotBefore) {
+  const XetHash hash = cache.add_shared_file(key, b, "shared.bin", "payload");
+  const auto removal = plan_commit_removal(cache.root(), key, b);
+  ASSERT_TRUE(removal);
+  {
+    auto record = KeptRecord::open(cache.root(), key, {"12-0a1b2c3d", options.now_s - 60, options.now_s});
+    ASSERT_TRUE(record && apply_removal(cache.root(), *removal, nullptr, &*record));
+  }
+  --options.now_s;
+  // Its payload has no reference any more, but is needed to bring it back.
+  EXPECT_THAT(planned(), IsEmpty());
+  EXPECT_THAT(left(), ElementsAre(layout::payload(hash)));
+  ++options.now_s;
+  EXPECT_THAT(planned(), ElementsAre("kept kept/12-0a1b2c3d"));
+  EXPECT_EQ(collect().removed.size(), 1U);
+  EXPECT_FALSE(cache.exists(layout::payload(hash)));
+  EXPECT_THAT(list_kept(cache.root()), IsEmpty());
+  expect_healthy();
 }
 
 TEST_F(Garbage, OwnDownloadsThatNoMountCanGoOnWith) {
