@@ -48,6 +48,20 @@ class LintTest(unittest.TestCase):
             status, output = self.run_check(script, {})
             self.assertEqual(status, 0, f"{script}: {output}")
 
+    def test_safety(self):
+        tests = "TEST(Suite, Rule) {}\nTEST_F(Other, Rule) {}\n"
+        page = "".join(f"| {n} | trap | `tests/a_test.cc:Suite.Rule`, `tests/b_test.py:test_it` |\n" for n in range(1, 32))
+        good = {"docs/cache-safety.md": page, "tests/a_test.cc": tests, "tests/b_test.py": "def test_it(self):\n"}
+        self.assertEqual(self.run_check("check_safety.py", good), (0, ""))
+        for path, text, expected in (
+            ("docs/cache-safety.md", page.replace("| 7 |", "| x |"), "trap 7 names no test"),
+            ("tests/a_test.cc", "TEST(Suite, Rules) {}\n", "tests/a_test.cc has no test Suite.Rule"),
+            ("tests/b_test.py", "test_it()\n", "tests/b_test.py has no test test_it"),
+        ):
+            status, output = self.run_check("check_safety.py", {**good, path: text})
+            self.assertEqual(status, 1)
+            self.assertIn(expected, output)
+
     def test_layers(self):
         for path, include, expected in (
             ("core/base/x.h", '"core/model/ids.h"', "core/base must not know core/model"),
