@@ -69,6 +69,7 @@ std::string status_report(const FuseContext& context) {
       {"downloads", downloads},
       {"removals", removals(context)},
       {"last_error", fetch.last_error},
+      {"last_refusal", context.view.remote().last_refusal()},
       {"problems", context.view.library().problems()},
   };
   return report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";

@@ -50,6 +50,7 @@ void print_status(const nlohmann::json& status) {
   print_removals(status.value("removals", nlohmann::json::object()));
   for (const auto& problem : status["problems"]) std::printf("  problem      %s\n", problem.get<std::string>().c_str());
   if (const std::string error = status.value("last_error", ""); !error.empty()) std::printf("  last error   %s\n", error.c_str());
+  if (const std::string words = status.value("last_refusal", ""); !words.empty()) std::printf("  last refusal %s\n", words.c_str());
 }
 
 const char* state_name(DaemonReport::State state) {

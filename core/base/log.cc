@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <spdlog/sinks/basic_file_sink.h>
@@ -56,7 +57,10 @@ void to_file(const std::string& path, Level least) {
 }
 
 void write(Level level, std::string_view text) {
-  spdlog::default_logger_raw()->log(native(level), spdlog::string_view_t(text.data(), text.size()));
+  std::string line(text);
+  // Names of others are in it: one that holds a line end must not look like a line of ours.
+  std::replace_if(line.begin(), line.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, '?');
+  spdlog::default_logger_raw()->log(native(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace hubfs::log

@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
@@ -22,6 +25,26 @@ namespace {
 
 constexpr std::size_t kMaxFile = 256U << 20U;
 constexpr int kVersion = 1;
+constexpr std::chrono::seconds kLongestLockWait{3};
+// Short: two mounts that save in turns must not miss each other.
+constexpr useconds_t kLockPauseMicroseconds = 1'000;
+
+// What is shown as a folder's name: the file can be written by whoever may write to the cache.
+bool can_be_shown(const std::string& name) {
+  return name.empty() || (name.find('/') == std::string::npos && RelPath::parse(name));
+}
+
+// Not for ever: whoever shares the cache can keep the lock, and must not stop this mount with it. Without it the last
+// of two who save at once wins.
+void lock_among_mounts(int fd) {
+  const auto end = std::chrono::steady_clock::now() + kLongestLockWait;
+  while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EINTR) continue;
+    if (errno != EWOULDBLOCK) return;
+    if (std::chrono::steady_clock::now() > end) return log::warn("another process keeps the lock of names given; saved without it");
+    ::usleep(kLockPauseMicroseconds);
+  }
+}
 
 std::uint64_t version_of(int dir_fd, const char* file) {
   struct stat st {};
@@ -83,6 +106,9 @@ Result<RememberedRepos> parse_memory(const std::string& text) {
       repo.family = item.at("family");
       repo.type = item.at("type");
       repo.name = item.at("name");
+      if (!can_be_shown(repo.family) || !can_be_shown(repo.name)) {
+        return fail(ErrorKind::kInvalid, "names.json: a name that no folder can have");
+      }
       repo.evidence_commit = item.value("evidence_commit", "");
       repo.pinned = item.value("pinned", false);
       if (item.contains("first_seen_ns")) repo.first_seen_ns = item["first_seen_ns"];
@@ -225,7 +251,7 @@ Status Memory::change(const std::function<void(RememberedRepos&)>& change) {
   } else {
     guard = open_at(root_->state_fd(), lock_name, O_RDWR | O_NOFOLLOW);
   }
-  if (guard) ::flock(guard->get(), LOCK_EX);
+  if (guard) lock_among_mounts(guard->get());
   load_locked();
   const RememberedRepos before = repos_;
   for (const Note& note : notes_) apply(note, repos_);

@@ -43,8 +43,14 @@ std::optional<Error> RemoteCatalog::refusal(const RepoKey& key, const std::strin
 }
 
 void RemoteCatalog::note_refusal(const std::string& question, const HubError& error) {
-  log::debug(question + ": " + error.error.message);
+  // A program that probes for names makes many of the one kind; the other says that something is wrong.
+  if (error.error.kind == ErrorKind::kBadContent) {
+    log::warn(error.error.message);
+  } else {
+    log::debug(question + ": " + error.error.message);
+  }
   const MutexLock lock(mutex_);
+  if (error.error.kind != ErrorKind::kNotFound) last_refusal_ = error.error.message;
   const auto now = Clock::now();
   if (is_outage(error)) {
     outage_until_ = now + options_.remember_outage;
@@ -56,6 +62,11 @@ void RemoteCatalog::note_refusal(const std::string& question, const HubError& er
   if (refusals_.size() > 10'000) std::erase_if(refusals_, [now](const auto& item) { return item.second.until < now; });
   if (refusals_.size() > 10'000) refusals_.clear();
   refusals_[question] = {error.error, now + options_.remember_refusal};
+}
+
+std::string RemoteCatalog::last_refusal() const {
+  const MutexLock lock(mutex_);
+  return last_refusal_;
 }
 
 void RemoteCatalog::resolve(const RepoKey& key, const std::string& revision,

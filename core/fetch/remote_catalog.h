@@ -34,6 +34,9 @@ class RemoteCatalog {
   [[nodiscard]] std::optional<CommitHash> known_commit(const RepoKey& key, const std::string& revision) const;
   /// The remembered refusal for this question, if it is still fresh.
   [[nodiscard]] std::optional<Error> refusal(const RepoKey& key, const std::string& revision) const;
+  /// Why the Hub's last answer could not be used, or why there was none, in words; "" when all could. What it simply does
+  /// not have does not count.
+  [[nodiscard]] std::string last_refusal() const;
   /// Asks; `done` is called on the loop's thread (or at once, on the caller's, when the answer is remembered).
   void resolve(const RepoKey& key, const std::string& revision, const std::function<void(Result<CommitHash>)>& done);
 
@@ -64,6 +67,7 @@ class RemoteCatalog {
   std::map<std::string, CommitHash> commits_ GUARDED_BY(mutex_);
   std::map<std::string, ListingPtr> listings_ GUARDED_BY(mutex_);
   std::map<std::string, Refusal> refusals_ GUARDED_BY(mutex_);
+  std::string last_refusal_ GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point outage_until_ GUARDED_BY(mutex_);
   std::string outage_words_ GUARDED_BY(mutex_);
   ErrorKind outage_kind_ GUARDED_BY(mutex_) = ErrorKind::kUnreachable;

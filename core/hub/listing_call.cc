@@ -11,6 +11,8 @@ namespace hubfs {
 namespace {
 
 constexpr std::size_t kMaxPages = 10'000;
+// One page is parsed at a time, from memory. The Hub's are far below a megabyte.
+constexpr std::size_t kMaxPageBytes = std::size_t{32} << 20U;
 
 class ListingCall final : public ChainCall {
  public:
@@ -41,7 +43,7 @@ class ListingCall final : public ChainCall {
 
   bool on_answer_body(std::span<const std::byte> bytes) override {
     read_ += bytes.size();
-    if (read_ > state().options.max_listing_bytes) {
+    if (read_ > state().options.max_listing_bytes || page_.size() + bytes.size() > kMaxPageBytes) {
       fail(bad_answer(what(), "the listing is too long"));
       return false;
     }

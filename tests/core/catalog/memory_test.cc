@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/catalog/memory.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -41,6 +43,15 @@ TEST(MemoryText, ComesBackAsItWas) {
   const auto back = parse_memory(format_memory(repos));
   ASSERT_TRUE(back);
   EXPECT_EQ(*back, repos);
+}
+
+TEST(MemoryText, NamesThatNoFolderCanHaveAreRefused) {
+  for (const std::string name : {"..", ".", "a/b", "/etc", "../up"}) {
+    EXPECT_FALSE(parse_memory(format_memory({{"model/org/x", named(name)}}))) << name;
+    RememberedRepo repo = named("x");
+    repo.family = name;
+    EXPECT_FALSE(parse_memory(format_memory({{"model/org/x", repo}}))) << name;
+  }
 }
 
 TEST(MemoryText, KeepsPathsThatAreNotUtf8Apart) {
@@ -106,10 +117,13 @@ TEST_F(MemoryOnDisk, ChangeThatChangesNothingWritesNothing) {
   EXPECT_FALSE(std::filesystem::exists(file()));
 }
 
-TEST_F(MemoryOnDisk, IsNotReadableByOthers) {
-  Memory memory(root);
-  remember(memory, "x");
-  EXPECT_EQ(std::filesystem::status(file()).permissions(), std::filesystem::perms{0600});
+TEST_F(MemoryOnDisk, IsReadableByWhoMayReadTheState) {
+  for (const unsigned mode : {0700U, 0750U, 0755U}) {
+    std::filesystem::permissions(root->state_path(), std::filesystem::perms{mode});
+    Memory memory(root);
+    remember(memory, "x" + std::to_string(mode));
+    EXPECT_EQ(std::filesystem::status(file()).permissions(), std::filesystem::perms{mode & 0666U});
+  }
 }
 
 TEST_F(MemoryOnDisk, TwoMountsMergeTheirChanges) {
@@ -252,6 +266,15 @@ TEST_F(MemoryOnDisk, WhatIsHiddenAfterForgettingStaysHidden) {
 }
 
 // Of two programs that change at the same time none loses its change: the second waits for the first.
+// Whoever shares the cache can hold it.
+TEST_F(MemoryOnDisk, ALockThatIsNeverGivenUpHoldsNobodyForEver) {
+  Memory memory(root);
+  const UniqueFd holder(::open(file(".lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  ASSERT_EQ(::flock(holder.get(), LOCK_EX), 0);
+  remember(memory, "x");
+  EXPECT_EQ(Memory(root).repo(key).name, "x");
+}
+
 TEST_F(MemoryOnDisk, ProcessesWaitForEachOther) {
   constexpr int kEach = 40;
   const auto count_up = [&](const std::string& repo) {
