@@ -29,6 +29,7 @@ struct MountArguments {
 struct RmArguments {
   CacheArguments cache;
   std::vector<std::string> targets;
+  std::string trash;  ///< keep what is removed that long; empty: delete it
   bool yes = false;
   bool dry_run = false;
 };

@@ -14,6 +14,7 @@
 #include "mount-helpers/cache_removal.h"
 #include "mount-helpers/daemon_report.h"
 #include "mount-helpers/mountpoints.h"
+#include "mount-helpers/quantities.h"
 #include "mount-helpers/removal_target.h"
 #include "mount-helpers/removal_text.h"
 #include "mount-helpers/rm_in_mount.h"
@@ -97,12 +98,17 @@ int rm_command(const RmArguments& arguments) {
   if (!arguments.yes && !arguments.dry_run && ::isatty(0) == 0) {
     return complain("this removes from the cache: say -y where nobody can be asked, or --dry-run to see what would go");
   }
+  const auto kept = arguments.trash.empty() ? std::chrono::seconds(0) : parse_duration(arguments.trash);
+  if (!kept) return complain("--trash " + arguments.trash + ": not a time, such as 12h or 30d");
   std::unique_ptr<CacheRemoval> cache;
   int code = 0;
   for (const std::string& target : arguments.targets) {
     Status done;
     if (const auto path = path_in_mount(target)) {
-      if (arguments.dry_run) {
+      if (kept->count() != 0) {
+        done = fail(ErrorKind::kInvalid, *path + ": its mount removes it, and keeps it as its option trash= says; name the model instead (" +
+                                             "TYPE/ORG/NAME) to use --trash");
+      } else if (arguments.dry_run) {
         done = show_in_mount(*path);
       } else if (arguments.yes || confirmed("Remove " + *path + " from the cache?")) {
         done = remove_in_mount(*path);
@@ -112,6 +118,7 @@ int rm_command(const RmArguments& arguments) {
         auto opened = CacheRemoval::open(arguments.cache);
         if (!opened) return complain(opened.error().message);
         cache = std::move(*opened);
+        cache->remover().keep_removed(*kept);
       }
       done = arguments.dry_run ? show(*cache, target) : remove(*cache, target, arguments.yes);
     }

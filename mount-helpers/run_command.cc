@@ -124,6 +124,7 @@ int run_command(int argc, char** argv) {
   add_cache_options(*rm_app, rm.cache);
   rm_app->add_flag("-y,--yes", rm.yes, "Do not ask");
   rm_app->add_flag("-n,--dry-run", rm.dry_run, "Show what would go, what stays and why; remove nothing");
+  rm_app->add_option("--trash", rm.trash, "Keep what is removed that long, for hubfs undo");
   rm_app->add_option("target", rm.targets, "model/ORG/NAME, a commit, hf://ORG/NAME/PATH, or a path of the view")->required();
   rm_app->callback([&] { code = rm_command(rm); });
 

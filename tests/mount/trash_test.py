@@ -182,6 +182,24 @@ class TrashTest(MountTest):
             os.lseek(file.fileno(), 0, os.SEEK_SET)
             self.assertEqual(file.read(), FILES["model.safetensors"])
 
+    def test_hubfs_rm_keeps_without_a_mount(self):
+        before = self.state_of_cache()
+        rm = (HUBFS, "rm", "-y", "--cache", self.cache.root, "--trash", "1h")
+        self.assertEqual(run(*rm, "model/meta/one", "hf://meta/two/sub/deep/a.txt").stderr, "")
+        self.assertFalse(self.cache.repo("meta/one").exists())
+        self.assertEqual(len(self.listed()), 2)
+        self.undo()
+        self.undo()
+        self.assertEqual(self.state_of_cache(), before)
+
+    def test_hubfs_rm_of_a_path_in_a_mount_leaves_it_to_the_mount(self):
+        one = self.mount() / "models/llama/one"
+        done = run(HUBFS, "rm", "-y", "--trash", "1h", one)
+        self.assertEqual((done.returncode, one.exists()), (1, True))
+        self.assertIn("its mount removes it", done.stderr)
+        done = run(HUBFS, "rm", "-y", "--cache", self.cache.root, "--trash", "soon", "model/meta/one")
+        self.assertEqual((done.returncode, one.exists()), (1, True))
+
     def test_malformed_times_are_refused(self):
         done = run(HUBFS, "mount", "-o", "trash=soon", "--cache", self.cache.root, self.folder)
         self.assertEqual(done.returncode, 1)
