@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Paths below a folder that other users write to at the same time. A check of a path and its use would be two walks, and
-// between them a component can become a symlink: here each call is one walk (openat2), and what follows happens relative
-// to the descriptor it gave. No other code resolves a path of several components in a cache or in the private state.
-// Thread-safe (no state).
+// Paths below a folder that other users write to at the same time. A check of a path and its use would be two walks,
+// and between them a component can become a symlink: here each call is one walk (openat2), and what follows happens
+// relative to the descriptor it gave. No other code resolves a path of several components in a cache or in the private
+// state. Thread-safe (no state).
 #pragma once
 
 #include <sys/stat.h>
@@ -27,8 +27,8 @@ Result<UniqueFd> open_parent(int dir_fd, const std::string& path);
 /// Follows symlinks, but never out of `dir_fd` (EXDEV). Where the kernel lacks openat2 no symlink at all is followed.
 Result<UniqueFd> open_beneath(int dir_fd, const std::string& path, int flags);
 
-/// lstat, readlink, unlink and rename, where a symlink as folder on the way is an error too. lstat_at sets errno when it
-/// answers nullopt.
+/// lstat, readlink, unlink and rename, where a symlink as folder on the way is an error too. lstat_at sets errno when
+/// it answers nullopt.
 std::optional<struct stat> lstat_at(int dir_fd, const std::string& path);
 Result<std::string> read_link_plain(int dir_fd, const std::string& path);
 Status unlink_plain(int dir_fd, const std::string& path, int flags = 0);

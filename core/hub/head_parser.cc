@@ -47,7 +47,8 @@ void HeadParser::add_field(std::string_view line) {
   const std::size_t colon = line.find(':');
   // A line that continues the one before it (obsolete folding) has no name of its own.
   if (colon == 0 || colon == std::string_view::npos || line.front() == ' ' || line.front() == '\t') return;
-  head_.headers[lower_ascii(trim_space(line.substr(0, colon)))] = std::string(trim_space(line.substr(colon + 1)));
+  const std::string_view name = trim_space(line.substr(0, colon));
+  if (!name.empty()) head_.headers[lower_ascii(name)] = std::string(trim_space(line.substr(colon + 1)));
 }
 
 }  // namespace hubfs

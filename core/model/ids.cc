@@ -129,6 +129,7 @@ std::optional<RefName> RefName::parse(std::string_view text) {
 std::optional<RefName> RefName::from_folder(std::string_view text) {
   std::string name;
   for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '/') return std::nullopt;  // one component names one ref
     if (text[i] != '%') {
       name.push_back(text[i]);
     } else if (text.substr(i, 3) == "%25") {

@@ -114,7 +114,8 @@ class HostileCacheTest(MountTest):
 
     def command(self, cache, *arguments):
         env = {k: v for k, v in os.environ.items() if not k.startswith("HF_")} | {"HF_HUB_CACHE": str(cache.root), "HF_HUB_OFFLINE": "1"}
-        return subprocess.run([HUBFS, *arguments], capture_output=True, text=True, errors="replace", timeout=BOUND, env=env, check=False)
+        done = subprocess.run([HUBFS, *arguments], capture_output=True, text=True, errors="replace", timeout=BOUND, env=env, check=False)
+        self.assertGreaterEqual(done.returncode, 0, f"{arguments[0]} died: {done.stderr[-2000:]}")
 
     def test_at_every_place_of_a_repo(self):
         """15 places, each with 10 things that do not belong there; twice, for the view and for the command."""
@@ -136,11 +137,14 @@ class HostileCacheTest(MountTest):
                     plant(path.parent.resolve() / path.name, kind, canary)
                 repos = [repo for *_, repo in targets]
                 if use == "view":
-                    mounted = self.mount(cache, endpoint=self.server.url)
+                    mounted = self.mount(cache, endpoint=self.server.url, options="trash=1h")
                     self.exercise(mounted, repos)
+                    self.command(cache, "undo", "--list")
+                    self.command(cache, "undo")
                 else:
-                    listed = self.command(cache, "rm", "--yes", *(f"model/{repo}" for repo in repos))
-                    self.assertNotIn(listed.returncode, (-6, -11), listed.stderr[-2000:])
+                    self.command(cache, "gc", "--min-age", "0s", "--refs")
+                    self.command(cache, "rm", "--yes", *(f"model/{repo}" for repo in repos))
+                    self.command(cache, "gc", "--min-age", "0s")
                     mounted = self.mount(cache, endpoint=self.server.url)
                 self.check(mounted, canary)
 
@@ -166,7 +170,7 @@ class HostileCacheTest(MountTest):
         self.check(mounted, canary)
 
     def test_at_every_place_of_the_private_state(self):
-        tops = ("partial", "listings", "trash", "names.json", "names.json.lock")
+        tops = ("partial", "listings", "trash", "kept", "names.json", "names.json.lock")
         below = ("partial/{name}", "partial/{name}/{late}.data", "partial/{name}/{late}.ranges", "listings/{name}", "listings/{name}/{commit}.json")
         for kind in ("link to folder", "link to file", "fifo", "folder", "file", "giant"):
             for group in (tops, below):

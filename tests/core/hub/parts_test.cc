@@ -129,7 +129,7 @@ TEST(HeadParser, ReadsTheLastAnswerOnly) {
   HeadParser parser(1000);
   using Event = HeadParser::Event;
   for (const char* line : {"HTTP/1.1 100 Continue\r\n", "X-A: 1\r\n", "\r\n", "HTTP/1.1 206 Partial\r\n", "X-B:2\r\n",
-                           " folded: 3\r\n", ":none\r\n", "nothing\r\n", "x-b: 4 \r\n", "HTTP/x: 5\r\n"}) {
+                           " folded: 3\r\n", ":none\r\n", "\r:none\r\n", "nothing\r\n", "x-b: 4 \r\n", "HTTP/x: 5\r\n"}) {
     EXPECT_EQ(parser.add_line(line), Event::kMore);
   }
   EXPECT_EQ(parser.add_line("\r\n"), Event::kComplete);

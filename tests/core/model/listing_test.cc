@@ -10,7 +10,8 @@ namespace {
 
 Listing listing_of(const std::vector<std::string>& paths) {
   Listing listing;
-  for (const std::string& path : paths) listing.emplace(path, ListedFile{1, std::string(40, 'a'), std::nullopt, std::nullopt});
+  for (const std::string& path : paths)
+    listing.emplace(path, ListedFile{1, std::string(40, 'a'), std::nullopt, std::nullopt});
   return listing;
 }
 
