@@ -105,6 +105,13 @@ TEST_F(MountOptionWords, UnknownWordsAreRefusedByName) {
   }
 }
 
+TEST_F(MountOptionWords, TrashIsATimeAndOffUnlessGiven) {
+  EXPECT_EQ(parse({}).keep_removed.count(), 0);
+  EXPECT_EQ(parse({"trash=7d"}).keep_removed, std::chrono::hours(7 * 24));
+  EXPECT_EQ(parse({"trash=0"}).keep_removed.count(), 0);
+  EXPECT_THAT(refusal("trash=soon"), HasSubstr("trash=soon"));
+}
+
 TEST_F(MountOptionWords, CommasSplitAndEmptyWordsAreNothing) {
   const MountOptions options = parse({"ro,,show=cached", ",uid=5,", "", "umask=022"});
   EXPECT_TRUE(options.read_only);

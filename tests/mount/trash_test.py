@@ -4,9 +4,10 @@
 import json
 import os
 import shutil
+import subprocess
 import time
 
-from hubfs_mount import HUBFS, Cache, MountTest, main, noise, run, wait_until
+from hubfs_mount import HUBFS, Cache, MountTest, errno_of, main, noise, run, wait_until
 
 CONFIG = json.dumps({"model_type": "llama"})
 FILES = {"config.json": CONFIG, "model.safetensors": noise(200_000, 1), "sub/deep/a.txt": "a"}
@@ -172,6 +173,53 @@ class TrashTest(MountTest):
         self.undo()
         self.assertEqual(self.state_of_cache(), before)
         self.assertShown(again / "models/llama/one")
+
+    def test_undo_that_is_killed_goes_on_when_it_is_run_again(self):
+        self.cache.add("meta/many", {"config.json": CONFIG, **{f"d/{i:03d}.txt": f"content {i}" for i in range(100)}})
+        before = self.state_of_cache()
+        mounted = self.mount(options="trash=1h")
+        self.assertEqual(run("rm", "-r", mounted / "models/llama/many", timeout=60).stderr, "")
+        for tries in range(8):  # at another moment each time, whenever that is on this machine
+            undo = self.start(HUBFS, "undo", "--cache", self.cache.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            time.sleep(0.002 * tries)
+            undo.kill()
+            undo.wait()
+        run(HUBFS, "undo", "--cache", self.cache.root)
+        self.assertEqual(self.listed(), [])
+        self.assertEqual(self.state_of_cache(), before)
+
+    def test_a_daemon_that_is_killed_in_the_middle_of_rm_r(self):
+        self.cache.add("meta/many", {"config.json": CONFIG, **{f"d/{i:03d}.txt": f"content {i}" for i in range(100)}})
+        before = self.state_of_cache()
+        mounted = self.mount(options="trash=1h")
+        remover = self.start("rm", "-r", mounted / "models/llama/many", stderr=subprocess.DEVNULL)
+        snapshots = self.cache.repo("meta/many") / "snapshots"
+        self.assertTrue(wait_until(lambda: len(list(snapshots.glob("*/d/*"))) < 90, 20, step=0.001))
+        mounted.kill()
+        remover.wait()
+        again = self.mount(options="trash=1h")
+        if self.cache.repo("meta/many").exists():  # else rm was faster
+            os.rmdir(again / "models/meta--many")
+        self.assertFalse(self.cache.repo("meta/many").exists())
+        while self.listed():
+            self.undo()
+        self.assertEqual(self.state_of_cache(), before)
+
+    def test_where_nothing_can_be_kept_nothing_is_removed(self):
+        victim = self.folder / "victim"
+        victim.mkdir()
+        mounted = self.mount(options="trash=1h")
+        self.kept.symlink_to(victim)
+        before = self.state_of_cache()
+        one = mounted / "models/llama/one"
+        self.assertNotEqual(errno_of(os.rmdir, one), 0)
+        self.assertNotEqual(errno_of(os.unlink, one / "model.safetensors"), 0)
+        self.assertEqual(self.state_of_cache(), before)
+        self.assertEqual(list(victim.iterdir()), [])
+        self.kept.unlink()
+        os.rmdir(one)
+        self.undo()
+        self.assertEqual(self.state_of_cache(), before)
 
     def test_open_files_of_a_kept_model_stay_readable(self):
         llama = self.mount(options="trash=1h") / "models/llama"
