@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "core/base/file_io.h"
+#include "core/base/log.h"
 #include "core/cache/dir_walk.h"
 #include "core/cache/kept.h"
 #include "core/cache/kept_files.h"
@@ -50,6 +51,17 @@ Result<KeptInfo> look_at(int kept_fd, const std::string& id) {
   return info;
 }
 
+// A record that a crash ended before its note was written: nothing is in it yet. Whoever is making it right now finds
+// its folder gone after locking it, and makes another.
+void remove_unbegun(const CacheRoot& root, int kept_fd, const std::string& id) {
+  const auto fd = lock_kept(root, id, false, 0);
+  if (!fd) return;
+  const auto note = read_kept_note(fd->get());
+  const auto parts = kept_parts(fd->get());
+  if (note || note.error().kind != ErrorKind::kNotFound || !parts || !parts->empty()) return;
+  if (auto removed = remove_tree(kept_fd, id); !removed) log::warn(removed.error().message);
+}
+
 }  // namespace
 
 std::vector<KeptInfo> list_kept(const CacheRoot& root, std::vector<std::string>* problems) {
@@ -92,6 +104,10 @@ Status expire_all_kept(const CacheRoot& root, std::int64_t now_s) {
     // Looked at without its lock first: whoever fills it need not wait for that.
     const auto fd = open_dir(kept->get(), name.name);
     const auto note = fd ? read_kept_note(fd->get()) : std::unexpected(fd.error());
+    if (fd && !note && note.error().kind == ErrorKind::kNotFound) {
+      remove_unbegun(root, kept->get(), name.name);
+      continue;
+    }
     if (!note || note->deadline_s > now_s) continue;
     const auto gone = expire_kept(root, name.name, now_s);
     if (!gone && status) status = std::unexpected(gone.error());

@@ -260,6 +260,16 @@ TEST_F(Kept, ARecordThatCannotBeReadIsSaidAndNeverDeleted) {
   EXPECT_TRUE(std::filesystem::exists(kept_path(id) + "/whole.0/refs/main"));
 }
 
+TEST_F(Kept, ARecordThatACrashEndedBeforeItsNoteGoesUnlessSomethingIsInIt) {
+  remove_repo();
+  std::filesystem::create_directory(kept_path("1-00000000"));
+  std::filesystem::create_directories(kept_path("2-00000000") + "/part.0/blobs");
+  ASSERT_TRUE(expire_all_kept(cache.root(), 0));
+  EXPECT_FALSE(std::filesystem::exists(kept_path("1-00000000")));
+  EXPECT_TRUE(std::filesystem::exists(kept_path("2-00000000")));
+  EXPECT_EQ(list_kept(cache.root()).size(), 1U);
+}
+
 TEST_F(Kept, NamesThatAreNoRecordAreLeftAlone) {
   remove_repo();
   for (const char* name : {"..", "x", "12-xyz", "../trash", "", "12-0a1b2c3d/x"}) {
