@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fs/change_feed.h"
 
+#include <map>
 #include <set>
 
 namespace hubfs {
@@ -13,13 +14,12 @@ bool shows_lists(Kind kind) {
   return kind != Kind::kRevision && kind != Kind::kControl;
 }
 
-// Whether the kernel's idea of an entry is still what the view says.
-bool same_node(const NodePtr& node, const Target& target) {
-  if (node->dir) return target.dir && *node->dir == *target.dir;
-  return !target.dir && node->file_key == file_key(target);
-}
-
 }  // namespace
+
+bool same_node(const Node& node, const Target& target) {
+  if (node.dir) return target.dir && *node.dir == *target.dir;
+  return !target.dir && node.file_key == file_key(target);
+}
 
 std::string file_key(const Target& target) {
   if (!target.control.empty()) return "control/" + target.control;
@@ -40,21 +40,34 @@ std::string ChangeFeed::full_path(NodeId node) const {
 
 void ChangeFeed::repo_changed(const RepoKey& key) {
   const MutexLock serial(serial_);
-  const bool moved = view_.library().refresh(key);
-  const std::vector<RevisionTreePtr> before = view_.trees().drop(key);
-  compare_folders_of(key, before);
-  if (moved) compare_shelves(key.type);
+  take_change(key, false);
 }
 
-void ChangeFeed::list_changed() {
+void ChangeFeed::repo_removed(const RepoKey& key) {
+  const MutexLock serial(serial_);
+  take_change(key, true);
+}
+
+void ChangeFeed::take_change(const RepoKey& key, bool removed) {
+  const bool moved = view_.library().refresh(key);
+  const std::vector<RevisionTreePtr> before = view_.trees().drop(key);
+  notifier_.begin_change();
+  compare_folders_of(key, before);
+  if (moved || removed) compare_shelves(key.type);
+}
+
+std::vector<RepoKey> ChangeFeed::list_changed() {
   const MutexLock serial(serial_);
   std::set<RepoType> types;
-  for (const RepoKey& key : view_.library().refresh_list()) {
+  std::vector<RepoKey> changed = view_.library().refresh_list();
+  for (const RepoKey& key : changed) {
     types.insert(key.type);
     const std::vector<RevisionTreePtr> before = view_.trees().drop(key);
+    notifier_.begin_change();
     compare_folders_of(key, before);
   }
   for (const RepoType type : types) compare_shelves(type);
+  return changed;
 }
 
 void ChangeFeed::check_permissions() {
@@ -87,7 +100,7 @@ bool ChangeFeed::compare_known_children(const NodePtr& dir, const std::string& p
   for (const auto& [name, node] : inodes_.known_children(dir->id)) {
     const Lookup found = view_.look_up(*dir->dir, path, name, false);
     const auto* target = std::get_if<std::optional<Target>>(&found);
-    if (target != nullptr && *target && same_node(node, **target)) {
+    if (target != nullptr && *target && same_node(*node, **target)) {
       // Same node: its size on disk or its permissions may still be others.
       notifier_.attributes_changed(node->id);
       continue;
@@ -117,14 +130,16 @@ void ChangeFeed::compare_plain(const NodePtr& dir) {
 void ChangeFeed::compare_revision(const NodePtr& dir, const std::vector<RevisionTreePtr>& before) {
   const std::string path = full_path(dir->id);
   compare_known_children(dir, path);
-  // The names that the kernel may hold as "not there": those that are new against the tree it saw.
-  std::set<std::string> old_names;
+  // The names that the kernel may hold as "not there": those that are new against the tree it saw, which may have been that
+  // of another commit.
+  std::map<std::string, std::size_t> trees_with;
   for (const RevisionTreePtr& tree : before) {
-    for (const RevisionTree::Child& child : tree->children(dir->dir->path, false)) old_names.insert(child.name);
+    for (const RevisionTree::Child& child : tree->children(dir->dir->path, false)) ++trees_with[child.name];
   }
   if (const RevisionTreePtr tree = view_.tree_of(*dir->dir)) {
     for (const RevisionTree::Child& child : tree->children(dir->dir->path, false)) {
-      if (!old_names.contains(child.name)) notifier_.name_changed(dir->id, child.name);
+      const auto known = trees_with.find(child.name);
+      if (known == trees_with.end() || known->second < before.size()) notifier_.name_changed(dir->id, child.name);
     }
   }
   notifier_.listing_changed(dir->id);

@@ -22,13 +22,17 @@ class ChangeFeed {
 
   /// The repo may have changed on disk: reads it again and tells the kernel what is different.
   void repo_changed(const RepoKey& key);
-  /// Repos may have come or gone.
-  void list_changed();
+  /// The repo, or a commit, was removed through this mount. What the Hub had said of it is forgotten too, so that names
+  /// which stood for that go, whether or not the disk was seen to change.
+  void repo_removed(const RepoKey& key);
+  /// Repos may have come or gone; those that did.
+  std::vector<RepoKey> list_changed();
   /// Folders above the repos may have other permissions now.
   void check_permissions();
 
  private:
   struct Known;
+  void take_change(const RepoKey& key, bool removed) REQUIRES(serial_);
   void compare_folders_of(const RepoKey& key, const std::vector<RevisionTreePtr>& before);
   void compare_shelves(RepoType type);
   void compare_plain(const NodePtr& dir);
@@ -43,6 +47,8 @@ class ChangeFeed {
   Mutex serial_;  ///< one change at a time; held across disk reads, never while the kernel is called (the notifier queues)
 };
 
+/// Whether a name that leads to `node` in the kernel still does so in the view.
+[[nodiscard]] bool same_node(const Node& node, const Target& target);
 /// The key of a file's node: its identity, and whether it is complete (a file that becomes complete gets a new node).
 [[nodiscard]] std::string file_key(const Target& target);
 /// The key of a blob's node while it is not complete.

@@ -159,12 +159,7 @@ void Follower::look_at_dirty() {
     ways_due_ = now + kWaysEvery;
   }
   if (list) {
-    std::set<RepoKey> before;
-    for (const RepoPtr& repo : view_.library().all()) before.insert(repo->key);
-    feed_.list_changed();
-    for (const RepoPtr& repo : view_.library().all()) {
-      if (!before.contains(repo->key)) dirty.insert(repo->key);
-    }
+    for (const RepoKey& key : feed_.list_changed()) dirty.insert(key);
   }
   std::erase_if(not_before_, [now = Clock::now()](const auto& item) { return item.second <= now; });
   for (const RepoKey& key : dirty) {
@@ -207,6 +202,10 @@ int Follower::wait_ms() const {
 }
 
 void Follower::run() {
+  // A client may have fetched, while there was no mount, what had been hidden.
+  for (const RepoPtr& repo : view_.library().all()) {
+    if (!view_.memory().repo(repo->key).hidden.empty()) note(repo->key);
+  }
   while (!stop_) {
     pollfd fds[2] = {{wake_fd_.get(), POLLIN, 0}, {watch_ ? watch_->fd() : -1, POLLIN, 0}};
     ::poll(fds, 2, wait_ms());

@@ -32,6 +32,7 @@ struct FileHandle {
 struct DirHandle {
   std::vector<Listed> listed;
   NodeId node = 0;
+  std::uint64_t seen = 0;  ///< Notifier::changes() before it was listed
 };
 
 struct FuseContext {
@@ -55,6 +56,7 @@ struct FuseContext {
   std::atomic<const RevisionTree*> companions_of{nullptr};  ///< the tree whose small files were asked for last; an identity only
   HandleTable<FileHandle> files;
   HandleTable<DirHandle> dirs;
+  std::function<void(const RepoKey&)> look_now;      ///< the change feed looks at a repo before this returns; reads the disk
   std::function<void(const RepoKey&)> note_changed;  ///< have the change feed look at a repo soon; never blocks
 
   /// Path of a node from the root of the whole view.

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <cerrno>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,10 +45,40 @@ void note_refusal(FuseContext& context, const DirSpec& dir, const std::string& n
   if (file != nullptr) context.set_error(file->identity, error.message);
 }
 
+// The kernel knows what it removed by this name only; where it was hidden and not deleted, nothing on disk tells of it.
+void note_other_places(FuseContext& context, const Node& parent) {
+  if (parent.dir->kind == DirSpec::Kind::kRevision) context.note_changed(*parent.dir->key);
+}
+
+// The kernel holds the locks of both folders until a removal is answered. A notifier that waited for one of them could not
+// be ended if the daemon is killed just then, and with it the mount would hang until somebody unmounts by force.
+class QuietFolders {
+ public:
+  QuietFolders(FuseContext& context, NodeId parent, const std::string& name) : context_(context), parent_(parent) {
+    context_.notifier.park(parent_);
+    if (const NodePtr node = context_.inodes.known({parent, name}); node && node->dir) {
+      removed_ = node->id;
+      context_.notifier.park(node->id);
+    }
+  }
+  ~QuietFolders() {
+    if (removed_) context_.notifier.unpark(*removed_);
+    context_.notifier.unpark(parent_);
+  }
+  QuietFolders(const QuietFolders&) = delete;
+  QuietFolders& operator=(const QuietFolders&) = delete;
+
+ private:
+  FuseContext& context_;
+  const NodeId parent_;
+  std::optional<NodeId> removed_;
+};
+
 void op_unlink(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
   FuseContext& context = context_of(request);
   const NodePtr parent = folder_to_change(request, context, parent_id);
   if (!parent) return;
+  const QuietFolders quiet(context, parent_id, name);
   const Status removed = context.remover.unlink(*parent->dir, name, caller_of(request));
   if (!removed) {
     note_refusal(context, *parent->dir, name, removed.error());
@@ -55,6 +86,7 @@ void op_unlink(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
   }
   context.inodes.drop_name({parent_id, name});
   fuse_reply_err(request, 0);
+  note_other_places(context, *parent);
 }
 
 void op_rmdir(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
@@ -66,6 +98,7 @@ void op_rmdir(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
   if (has_mount_below(context.options.mountpoint + (inside.empty() ? "/" : "/" + inside + "/") + name)) {
     return reply_error(request, "rmdir", {ErrorKind::kBusy, std::string(name) + ": something is mounted below it", 0});
   }
+  const QuietFolders quiet(context, parent_id, name);
   const Status removed = context.remover.rmdir(*parent->dir, context.full_path(parent_id), name, caller_of(request));
   const std::string place = inside.empty() ? name : inside + "/" + name;
   context.set_error(FuseContext::place_identity(place), removed ? std::string() : removed.error().message);
@@ -75,6 +108,7 @@ void op_rmdir(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
   }
   context.inodes.drop_name({parent_id, name});
   fuse_reply_err(request, 0);
+  note_other_places(context, *parent);
 }
 
 void refuse(fuse_req_t request) { fuse_reply_err(request, EROFS); }

@@ -92,7 +92,8 @@ void open_complete(fuse_req_t request, FuseContext& context, const Node& node, c
   auto fd = open_bytes(target);
   if (!fd) {
     // Gone or replaced since it was looked up: ESTALE makes the kernel look the path up once more.
-    context.note_changed(target.tree->repo()->key);
+    const RepoKey& key = target.tree->repo()->key;
+    context.look_now(key);
     if (fd.error().kind == ErrorKind::kNotFound) {
       for (const Dentry& name : context.inodes.names_of(node.id)) context.inodes.drop_name(name);
       return reply_error(request, "open", {ErrorKind::kStale, fd.error().message, 0});

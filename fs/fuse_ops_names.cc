@@ -3,6 +3,7 @@
 // Operations on names: lookup, forget, getattr, opendir, readdir, statfs.
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -49,6 +50,19 @@ void finish_lookup(fuse_req_t request, FuseContext& context, const NodePtr& pare
   if (fuse_reply_entry(request, &entry) == -ENOENT) context.inodes.forget(node->id, 1);
 }
 
+// After a reply that was made of the view of `seen`: what has changed since then was told to the kernel before that reply
+// came there, so a name that stands for something else by now is told once more.
+void tell_if_changed(FuseContext& context, const NodePtr& parent, const std::string& name, std::uint64_t seen) {
+  if (context.notifier.changes() == seen) return;
+  const NodePtr told = context.inodes.known({parent->id, name});
+  const Lookup now = context.view.look_up(*parent->dir, context.full_path(parent->id), name, false);
+  const auto* target = std::get_if<std::optional<Target>>(&now);
+  const bool is_there = target != nullptr && *target;
+  if (told ? is_there && same_node(*told, **target) : !is_there) return;
+  if (told) context.inodes.drop_name({parent->id, name});
+  context.notifier.name_changed(parent->id, name);
+}
+
 // Parks the look-up until the Hub has answered. The notifier sends nothing to the directory meanwhile, because the kernel
 // holds its lock.
 void park_lookup(fuse_req_t request, FuseContext& context, const NodePtr& parent, const std::string& name, const Need& need) {
@@ -58,6 +72,7 @@ void park_lookup(fuse_req_t request, FuseContext& context, const NodePtr& parent
   ask_hub(context, need, [&context, parked, parent, name, need, unpark](const std::optional<Error>& refused) {
     fuse_req_t waiting = context.parked.take(parked);
     if (waiting == nullptr) return;
+    const std::uint64_t seen = context.notifier.changes();
     if (refused && !(need.list && context.view.library().find(need.key))) {
       finish_lookup(waiting, context, parent, name, *refused);
     } else {
@@ -65,6 +80,7 @@ void park_lookup(fuse_req_t request, FuseContext& context, const NodePtr& parent
       finish_lookup(waiting, context, parent, name,
                     context.view.look_up(*parent->dir, context.full_path(parent->id), name, false));
     }
+    tell_if_changed(context, parent, name, seen);
     unpark();
   });
 }
@@ -82,9 +98,11 @@ void op_lookup(fuse_req_t request, fuse_ino_t parent_id, const char* name) {
   }
   // Programs probe for hidden files everywhere; nothing on the Hub that begins with a dot is worth a question by name.
   const bool ask = parent->dir->kind != DirSpec::Kind::kHubOrg || name[0] != '.';
+  const std::uint64_t seen = context.notifier.changes();
   Lookup found = context.view.look_up(*parent->dir, context.full_path(parent_id), name, ask);
   if (const auto* need = std::get_if<Need>(&found)) return park_lookup(request, context, parent, name, *need);
   finish_lookup(request, context, parent, name, std::move(found));
+  tell_if_changed(context, parent, name, seen);
 }
 
 void op_forget(fuse_req_t request, fuse_ino_t id, std::uint64_t lookups) {
@@ -129,11 +147,13 @@ void op_getattr(fuse_req_t request, fuse_ino_t id, fuse_file_info* /*info*/) {
   fuse_reply_err(request, ESTALE);
 }
 
-void finish_opendir(fuse_req_t request, FuseContext& context, const NodePtr& node, ReadDir listed, fuse_file_info info) {
+void finish_opendir(fuse_req_t request, FuseContext& context, const NodePtr& node, ReadDir listed, std::uint64_t seen,
+                    fuse_file_info info) {
   if (const auto* error = std::get_if<Error>(&listed)) return reply_error(request, "opendir", *error);
   auto handle = std::make_shared<DirHandle>();
   if (auto* children = std::get_if<std::vector<Listed>>(&listed)) handle->listed = std::move(*children);
   handle->node = node->id;
+  handle->seen = seen;
   info.fh = context.dirs.add(std::move(handle));
   // The kernel keeps the listing; the notifier tells it when the listing changes.
   if (context.followed && !context.view.may_grow(*node->dir)) {
@@ -150,16 +170,18 @@ void op_opendir(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
     fuse_reply_err(request, node ? ENOTDIR : ESTALE);
     return;
   }
+  const std::uint64_t seen = context.notifier.changes();
   ReadDir listed = context.view.list(*node->dir, context.full_path(id), true);
   const auto* need = std::get_if<Need>(&listed);
-  if (need == nullptr) return finish_opendir(request, context, node, std::move(listed), *info);
+  if (need == nullptr) return finish_opendir(request, context, node, std::move(listed), seen, *info);
   const ParkedId parked = context.parked.park(request, {});
   ask_hub(context, *need, [&context, parked, node, id, need = *need, info = *info](const std::optional<Error>& refused) {
     fuse_req_t waiting = context.parked.take(parked);
     if (waiting == nullptr) return;
     // Without an answer a cached revision shows what the snapshot holds; of an uncached one nothing is known.
     if (refused && !context.view.library().find(need.key)) return reply_error(waiting, "opendir", *refused);
-    finish_opendir(waiting, context, node, context.view.list(*node->dir, context.full_path(id), false), info);
+    const std::uint64_t now = context.notifier.changes();
+    finish_opendir(waiting, context, node, context.view.list(*node->dir, context.full_path(id), false), now, info);
   });
 }
 
@@ -190,6 +212,17 @@ std::size_t add_dots(fuse_req_t request, const DirHandle& handle, std::span<char
   return need > room.size() ? 0 : need;
 }
 
+// A folder that was opened before a change and is read after it: the kernel keeps neither the listing nor the names.
+void tell_if_listing_changed(FuseContext& context, const DirHandle& handle, off_t first, off_t end) {
+  if (context.notifier.changes() == handle.seen) return;
+  const NodePtr dir = context.inodes.find(handle.node);
+  if (!dir || !dir->dir) return;
+  for (off_t i = std::max<off_t>(first, 2); i < end; ++i) {
+    tell_if_changed(context, dir, handle.listed[static_cast<std::size_t>(i - 2)].name, handle.seen);
+  }
+  context.notifier.listing_changed(handle.node);
+}
+
 void read_directory(fuse_req_t request, std::size_t size, off_t offset, const fuse_file_info* info, bool plus) {
   FuseContext& context = context_of(request);
   const auto handle = context.dirs.find(info->fh);
@@ -200,15 +233,17 @@ void read_directory(fuse_req_t request, std::size_t size, off_t offset, const fu
   std::vector<char> buffer(size);
   std::size_t used = 0;
   const auto count = static_cast<off_t>(handle->listed.size()) + 2;
-  for (off_t i = offset; i < count; ++i) {
+  off_t next = offset;
+  for (; next < count; ++next) {
     const std::span<char> room(buffer.data() + used, size - used);
-    const std::size_t added = i < 2 ? add_dots(request, *handle, room, plus, i)
+    const std::size_t added = next < 2 ? add_dots(request, *handle, room, plus, next)
                                     : add_entry(request, context, *handle, room, plus,
-                                                handle->listed[static_cast<std::size_t>(i - 2)], i + 1);
+                                                handle->listed[static_cast<std::size_t>(next - 2)], next + 1);
     if (added == 0) break;
     used += added;
   }
   fuse_reply_buf(request, buffer.data(), used);
+  tell_if_listing_changed(context, *handle, offset, next);
 }
 
 void op_readdir(fuse_req_t request, fuse_ino_t /*id*/, size_t size, off_t offset, fuse_file_info* info) {

@@ -212,6 +212,9 @@ void FuseSession::invalidate_name(NodeId parent, const std::string& name) {
 }
 
 void FuseSession::invalidate_listing(NodeId dir) {
+  // A listing that was answered just now is kept once the kernel has taken it in, which it does under the folder's lock.
+  // This waits for that lock and does nothing else.
+  invalidate_name(dir, ".");
   if (can_notify()) fuse_lowlevel_notify_inval_inode(session_, dir, 0, 0);
 }
 

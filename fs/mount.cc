@@ -83,10 +83,11 @@ Status Mount::run(std::function<void()> ready) {
   Parts& p = *parts_;
   p.notifier = std::make_unique<Notifier>(p.session);
   p.feed = std::make_unique<ChangeFeed>(p.shown.view, *p.inodes, *p.notifier, p.options.subtree);
-  p.remover = std::make_unique<Remover>(p.shown.view, p.engine, [&p](const RepoKey& key) { p.feed->repo_changed(key); });
+  p.remover = std::make_unique<Remover>(p.shown.view, p.engine, [&p](const RepoKey& key) { p.feed->repo_removed(key); });
   p.remover->keep_removed(p.options.keep_removed);
   p.remover->begin_expiring();
   p.context = std::make_unique<FuseContext>(p.shown.view, *p.inodes, *p.notifier, p.engine, *p.remover, p.open_files, p.parked, p.options);
+  p.context->look_now = [&p](const RepoKey& key) { p.feed->repo_changed(key); };
   p.context->note_changed = [&p](const RepoKey& key) { p.follower->note(key); };
   p.shown.view.control_content = [&p](const std::string&) { return status_report(*p.context); };
   p.follower = std::make_unique<Follower>(p.shown.view, *p.feed, [&p](bool followed) { p.context->followed = followed; },

@@ -6,7 +6,9 @@
 // directory while a look-up in it is parked: that is queued for this directory alone. Thread-safe.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <string>
@@ -49,6 +51,12 @@ class Notifier {
   void park(NodeId dir);
   void unpark(NodeId dir);
 
+  /// The view has taken a change, and what it means for the kernel is queued next. A reply that was made of the state
+  /// before and reaches the kernel after these calls would stay there: who replies compares changes() from before it asked
+  /// the view with that from after the reply, and where they differ has the kernel forget what it was just told.
+  void begin_change() { ++changes_; }
+  [[nodiscard]] std::uint64_t changes() const { return changes_; }
+
   /// Returns when everything queued so far was sent (tests), or after a second.
   void drain();
 
@@ -62,6 +70,7 @@ class Notifier {
   void run();
 
   KernelCaches& kernel_;
+  std::atomic<std::uint64_t> changes_{0};
   Mutex mutex_;  ///< guards all below; never held while the kernel is called
   std::condition_variable wake_;
   std::condition_variable idle_;

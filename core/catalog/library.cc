@@ -316,16 +316,21 @@ bool Library::refresh(const RepoKey& key) {
 }
 
 std::vector<RepoKey> Library::refresh_list() {
-  std::set<RepoKey> now;
+  std::map<RepoKey, std::vector<CacheRootPtr>> now;
   for (const CacheRootPtr& root : roots_) {
-    if (const auto found = list_repos(*root, nullptr)) now.insert(found->begin(), found->end());
+    const auto found = list_repos(*root, nullptr);
+    for (const RepoKey& key : found ? *found : std::vector<RepoKey>{}) now[key].push_back(root);
   }
-  for (const RepoKey& key : list_partial_repos(*roots_.front())) now.insert(key);
+  for (const RepoKey& key : list_partial_repos(*roots_.front())) now.try_emplace(key);
   std::vector<RepoKey> candidates;
   for (const RepoPtr& repo : all()) {
-    if (!now.erase(repo->key)) candidates.push_back(repo->key);
+    // A repo is known without a folder too, by what hubfs itself is downloading: that folder may have come or gone.
+    const auto item = now.extract(repo->key);
+    const bool same = !item.empty() && std::equal(item.mapped().begin(), item.mapped().end(), repo->copies.begin(), repo->copies.end(),
+                                                  [](const CacheRootPtr& root, const RepoCopy& copy) { return root == copy.root; });
+    if (!same) candidates.push_back(repo->key);
   }
-  candidates.insert(candidates.end(), now.begin(), now.end());
+  for (const auto& [key, where] : now) candidates.push_back(key);
   std::vector<RepoKey> changed;
   for (const RepoKey& key : candidates) {
     if (refresh(key)) changed.push_back(key);

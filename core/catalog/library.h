@@ -65,7 +65,7 @@ class Library {
   void load();
   /// Reads one repo again. True when its entry changed (or came, or went).
   bool refresh(const RepoKey& key);
-  /// Reads the lists of repos again and refreshes those that came or went; the keys that changed.
+  /// Reads the lists of repos again and refreshes those that came or went, in any root; the keys that changed.
   std::vector<RepoKey> refresh_list();
 
   [[nodiscard]] RepoPtr find(const RepoKey& key) const;

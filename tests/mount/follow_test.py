@@ -79,6 +79,92 @@ class FollowTest(MountTest):
             self.cache.add(f"meta/many-{number}", {"config.json": CONFIG})
         self.soon(lambda: len(os.listdir(self.llama)) == 101, f"{len(os.listdir(self.llama))} of 101")
 
+    def test_a_folder_opened_before_and_read_after_a_change(self):
+        """What such a reader gets may be old, but the kernel must not keep it for those who come after."""
+        folder = self.llama / "old"
+        self.assertEqual(self.names(folder), ["config.json", "v"])
+        self.cache.put("meta/old", self.first, "b.bin", b"b")
+        self.soon(lambda: "b.bin" in os.listdir(folder))
+        with os.scandir(folder) as opened:
+            (self.cache.snapshot("meta/old", self.first) / "b.bin").unlink()
+            self.cache.blob("meta/old", "b.bin", b"b").unlink()
+            self.cache.put("meta/old", self.first, "c.bin", b"c")
+            self.soon(lambda: (folder / "c.bin").exists() and not (folder / "b.bin").exists())
+            self.assertIn("config.json", [entry.name for entry in opened])
+        self.soon(lambda: self.names(folder) == ["c.bin", "config.json", "v"], self.names(folder))
+        self.assertFalse((folder / "b.bin").exists())
+
+    def test_a_repo_that_comes_back_while_a_part_of_it_was_here(self):
+        """Of a removed repo a partial download may be left, which keeps it in the view; what a client fetches then shows."""
+        hub = self.hub()
+        files = {"config.json": CONFIG, "w.bin": noise(3 << 20, 5)}
+        hub.add("meta/part", files)
+        hub.fault(path="*", hang_after=1 << 20)
+        mount = self.mount(hub=hub, options="fill=never")
+        with open(mount / "hub/meta/part/w.bin", "rb", buffering=0) as file:
+            self.assertEqual(len(file.read(4096)), 4096)
+            self.soon(lambda: "part@main" in os.listdir(mount / "hub/meta"))
+        self.cache.add("meta/part", {"v": "1"}, refs=(), commit="b" * 40)
+        self.soon(lambda: f"part@{'b' * 12}" in os.listdir(mount / "hub/meta"))
+        shutil.rmtree(self.cache.repo("meta/part"))
+        self.soon(lambda: [name for name in os.listdir(mount / "hub/meta") if name.startswith("part")] == ["part@main"])
+        self.cache.add("meta/part", {"config.json": CONFIG}, refs=("dev",), commit="c" * 40)
+        self.soon(lambda: "part@dev" in os.listdir(mount / "hub/meta"), os.listdir(mount / "hub/meta"))
+
+    def test_a_removed_repo_is_asked_for_anew(self):
+        """Of what is not cached the mount knows only what the Hub said; a removal forgets that, and no name stays behind."""
+        hub = self.hub()
+        commit = hub.add("meta/far", {"config.json": CONFIG})["main"]
+        mount = self.mount(hub=hub)
+        places = [mount / f"hub/meta/far@{name}" for name in ("main", commit)]
+        for place in places:
+            self.assertEqual(self.names(place), ["config.json"])
+        os.rmdir(mount / "hub/meta/far")
+        for place in places:
+            self.soon(lambda: self.names(place) == ["config.json"], place)
+
+    def test_what_is_hidden_goes_from_every_place(self):
+        commit = self.cache.add("meta/part", {"config.json": CONFIG}, remote={"sub/far.bin": b"f" * 5000})
+        places = [self.mounted / place for place in ("models/llama/part", "hub/meta/part@main", f"hub/meta/part@{commit}")]
+        for place in places:
+            self.soon(lambda: (place / "sub/far.bin").exists())
+            self.assertEqual(self.names(place / "sub"), ["far.bin"])
+        os.unlink(places[0] / "sub/far.bin")
+        for place in places:
+            self.soon(lambda: os.listdir(place / "sub") == [] and not (place / "sub/far.bin").exists(), place)
+        os.rmdir(places[1] / "sub")
+        for place in places:
+            self.soon(lambda: os.listdir(place) == ["config.json"] and not (place / "sub").exists(), place)
+
+    def test_what_a_client_fetches_again_is_not_hidden_any_more(self):
+        files = {"config.json": CONFIG, "w.bin": b"w" * 5000}
+        commit = self.cache.add("meta/part", files, remote={})
+        folder = self.llama / "part"
+        self.soon(lambda: (folder / "w.bin").exists())
+        os.unlink(folder / "w.bin")
+        self.soon(lambda: "w.bin" not in json.dumps(os.listdir(folder)))
+        self.soon(lambda: self.hidden("meta/part") == {commit: ["w.bin"]})
+        self.cache.put("meta/part", commit, "w.bin", files["w.bin"])
+        self.soon(lambda: (folder / "w.bin").read_bytes() == files["w.bin"])
+        self.soon(lambda: self.hidden("meta/part") == {})
+        (self.cache.snapshot("meta/part", commit) / "w.bin").unlink()
+        self.cache.blob("meta/part", "w.bin", files["w.bin"]).unlink()
+        self.soon(lambda: os.getxattr(folder / "w.bin", "user.hubfs.state") == b"remote")
+        # The same while there is no mount.
+        os.unlink(folder / "w.bin")
+        self.soon(lambda: self.hidden("meta/part") == {commit: ["w.bin"]})
+        self.end(self.mounted)
+        self.cache.put("meta/part", commit, "w.bin", files["w.bin"])
+        self.mounted = self.mount()
+        self.soon(lambda: self.hidden("meta/part") == {})
+
+    def hidden(self, repo):
+        """What the private state says is hidden of a model."""
+        state = self.mounted.status()["cache_roots"][0]["state"]
+        with open(f"{state}/names.json", encoding="utf-8") as file:
+            known = json.load(file)["repos"][f"model/{repo}"]
+        return {commit: sorted(bytes(path).decode() for path in paths) for commit, paths in known.get("hidden", {}).items()}
+
     def test_what_another_mount_hides(self):
         self.cache.add("meta/part", {"config.json": CONFIG, "a.bin": "a", "b.bin": "b"}, remote={"far.bin": b"f" * 5000})
         self.soon(lambda: "far.bin" in os.listdir(self.llama / "part"))

@@ -348,7 +348,7 @@ class Mounted:
         for _ in range(3):
             if not is_mounted(self.point):
                 break
-            LIBC.umount2(os.fsencode(self.point), 2)  # MNT_DETACH
+            LIBC.umount2(os.fsencode(self.point), 3)  # MNT_FORCE and MNT_DETACH
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(10)
 

@@ -107,8 +107,20 @@ TEST_F(LibraryRefresh, ListLooksAtEveryRoot) {
   cache.make_dir(layout::repo_folder(repo_key(kName)));
   EXPECT_TRUE(refresh());
   second.remove(layout::repo_folder(repo_key(kName)));
+  EXPECT_THAT(library().refresh_list(), ElementsAre(repo_key(kName)));
   EXPECT_THAT(library().refresh_list(), IsEmpty());
-  EXPECT_TRUE(refresh());
+}
+
+TEST_F(LibraryRefresh, ListFindsAFolderThatCameToWhatIsPartlyHere) {
+  add_partial(cache, kName, b);
+  start();
+  ASSERT_NE(find(kName), nullptr);
+  model(cache, kName, a);
+  EXPECT_THAT(library().refresh_list(), ElementsAre(repo_key(kName)));
+  EXPECT_EQ(find(kName)->commits.size(), 2U);
+  cache.remove(layout::repo_folder(repo_key(kName)));
+  EXPECT_THAT(library().refresh_list(), ElementsAre(repo_key(kName)));
+  EXPECT_EQ(find(kName)->commits.size(), 1U);
 }
 
 TEST_F(LibraryRefresh, CopyThatWentIsAChangeAlsoWhereTheOtherHasEverything) {
