@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <exception>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -46,9 +47,12 @@ void lock_among_mounts(int fd) {
   }
 }
 
-std::uint64_t version_of(int dir_fd, const char* file) {
+// 0 for a file that is not there; nullopt when that cannot be told.
+std::optional<std::uint64_t> version_of(int dir_fd, const char* file) {
   struct stat st {};
-  if (::fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0) return 0;
+  if (::fstatat(dir_fd, file, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+    return errno == ENOENT ? std::optional<std::uint64_t>(0) : std::nullopt;
+  }
   return stable_hash64(std::to_string(st.st_ino) + "." + std::to_string(st.st_mtim.tv_sec) + "." +
                        std::to_string(st.st_mtim.tv_nsec) + "." + std::to_string(st.st_size));
 }
@@ -142,15 +146,19 @@ std::set<std::string> Memory::reload() {
 
 void Memory::load_locked() {
   if (!root_->has_state()) return;
-  const std::uint64_t version = version_of(root_->state_fd(), state::kNamesFile);
-  if (version == 0 || version == loaded_version_) return;
-  const auto text = read_small_file(root_->state_fd(), state::kNamesFile, kMaxFile);
-  if (!text) {
-    if (text.error().kind == ErrorKind::kNotFound) return;
-    log::warn("names given are not readable: " + text.error().message);
-    loaded_version_ = version;  // said once
+  const auto version = version_of(root_->state_fd(), state::kNamesFile);
+  if (version && (*version == 0 || *version == loaded_version_)) {
+    unreadable_ = false;
     return;
   }
+  const auto text = read_small_file(root_->state_fd(), state::kNamesFile, kMaxFile);
+  if (!text) {
+    const bool absent = text.error().kind == ErrorKind::kNotFound;
+    if (!absent && !unreadable_) log::warn("names given are not readable now: " + text.error().message);
+    unreadable_ = !absent;
+    return;
+  }
+  unreadable_ = false;
   auto repos = parse_memory(*text);
   if (!repos) {
     const std::string aside = std::string(state::kNamesFile) + ".broken";
@@ -161,12 +169,12 @@ void Memory::load_locked() {
   for (const Note& note : notes_) apply(note, *repos);
   note_differences(*repos, repos_, changed_by_others_);
   repos_ = std::move(*repos);
-  loaded_version_ = version;
+  loaded_version_ = version.value_or(0);
 }
 
 Status Memory::save_locked() {
   auto status = write_file_atomic(root_->state_fd(), state::kNamesFile, format_memory(repos_), mode_in(root_->state_fd()), false, true);
-  if (status) loaded_version_ = version_of(root_->state_fd(), state::kNamesFile);
+  if (status) loaded_version_ = version_of(root_->state_fd(), state::kNamesFile).value_or(0);
   return status;
 }
 
@@ -194,6 +202,8 @@ bool Memory::is_pinned_now(const RepoKey& key) {
   {
     const MutexLock lock(mutex_);
     load_locked();
+    // Nobody knows; what is not removed can be removed later.
+    if (unreadable_) return true;
   }
   return is_pinned(key);
 }
@@ -253,6 +263,11 @@ Status Memory::change(const std::function<void(RememberedRepos&)>& change) {
   }
   if (guard) lock_among_mounts(guard->get());
   load_locked();
+  if (unreadable_) {
+    // Saving would throw away what is in the file: pins, names, hidden files. The notes wait for the next time.
+    change(repos_);
+    return fail(ErrorKind::kSystem, "what is remembered of this cache cannot be read now, so nothing is saved over it");
+  }
   const RememberedRepos before = repos_;
   for (const Note& note : notes_) apply(note, repos_);
   const bool noted = !notes_.empty();

@@ -43,7 +43,7 @@ class Memory {
   [[nodiscard]] bool is_hidden(const RepoKey& key, const CommitHash& commit, const std::string& path) const;
   /// As this mount knows it.
   [[nodiscard]] bool is_pinned(const RepoKey& key) const;
-  /// As it is now, also when another mount has just changed it.
+  /// As it is now, also when another mount has just changed it. True when what is remembered cannot be read.
   [[nodiscard]] bool is_pinned_now(const RepoKey& key);
 
   /// Reads the file again if another mount has saved it. The repos, by RepoKey::text(), whose hidden files or pin others
@@ -79,6 +79,7 @@ class Memory {
   static void apply(const Note& note, RememberedRepos& repos);
   std::vector<Note> notes_ GUARDED_BY(mutex_);  ///< applied to repos_, not yet to the file
   std::set<std::string> changed_by_others_ GUARDED_BY(mutex_);
+  bool unreadable_ GUARDED_BY(mutex_) = false;  ///< the file is there and could not be read: it is not written either
   std::uint64_t loaded_version_ GUARDED_BY(mutex_) = 0;  ///< inode and mtime of the file that repos_ came from, mixed
 };
 

@@ -214,6 +214,35 @@ TEST_F(MemoryOnDisk, FileThatBreaksWhileMountedIsSetAsideAndWhatIsKnownStays) {
   EXPECT_EQ(again.repo(other).name, "y");
 }
 
+TEST_F(MemoryOnDisk, FileThatCannotBeReadNowIsNotWrittenOverAndMayPinAnything) {
+  {
+    Memory memory(root);
+    remember(memory, "x");
+    EXPECT_TRUE(memory.change([&](RememberedRepos& all) { all[key.text()].pinned = true; }));
+  }
+  const std::string kept = text();
+  // A link to itself: it is there, and opening it fails, as with too many open files.
+  std::filesystem::rename(file(), file(".away"));
+  std::filesystem::create_symlink(state::kNamesFile, file());
+  Memory memory(root);
+  EXPECT_TRUE(memory.is_pinned_now(key));
+  EXPECT_TRUE(memory.is_pinned_now(other));
+  EXPECT_FALSE(memory.change([&](RememberedRepos& all) { all[other.text()] = named("y"); }));
+  memory.hide(other, a, "path");
+  EXPECT_FALSE(memory.flush());
+  EXPECT_TRUE(std::filesystem::is_symlink(file()));
+  // It can be read again: nothing of it is lost, and what was noted meanwhile is saved too.
+  std::filesystem::remove(file());
+  std::filesystem::rename(file(".away"), file());
+  EXPECT_TRUE(memory.is_pinned_now(key));
+  EXPECT_FALSE(memory.is_pinned_now(other));
+  EXPECT_TRUE(memory.flush());
+  EXPECT_NE(text(), kept);
+  const Memory again(root);
+  EXPECT_TRUE(again.is_pinned(key));
+  EXPECT_TRUE(again.is_hidden(other, a, "path"));
+}
+
 TEST_F(MemoryOnDisk, HidesAtOnceAndSavesWithTheFlush) {
   Memory memory(root);
   memory.hide(key, a, "f.bin");
