@@ -25,6 +25,7 @@ constexpr int kIdlePollMs = 500;
 constexpr int kPollingMs = 1000;
 // Nothing tells when a folder above a root is closed.
 constexpr auto kWaysEvery = std::chrono::milliseconds(1000);
+constexpr auto kRootsEvery = std::chrono::milliseconds(1000);
 constexpr std::uint64_t kRootTag = 0;
 // Of the private state: what other mounts remember.
 constexpr std::uint64_t kStateTag = ~std::uint64_t{0};
@@ -92,6 +93,33 @@ bool Follower::watch_everything() {
   return true;
 }
 
+// Nothing tells when a volume goes or comes back.
+void Follower::follow_roots() {
+  if (Clock::now() < roots_due_) return;
+  bool changed = false;
+  for (const CacheRootPtr& root : view_.library().roots()) {
+    switch (root->follow()) {
+      case CacheRoot::Change::kNone:
+        continue;
+      case CacheRoot::Change::kGone:
+        log::warn(root->no_state().message + "; it is looked for every second");
+        break;
+      case CacheRoot::Change::kReplaced:
+        log::info(root->path() + ": there is a cache again");
+        break;
+      case CacheRoot::Change::kWritable:
+        log::info(root->path() + ": the cache can be written now");
+        break;
+    }
+    changed = true;
+  }
+  roots_due_ = Clock::now() + kRootsEvery;
+  if (!changed) return;
+  by_events_ = watch_everything();
+  on_followed_(by_events_);
+  overflowed_ = true;
+}
+
 // What other mounts hid or pinned.
 void Follower::take_memory() {
   const std::set<std::string> changed = view_.memory().reload();
@@ -132,6 +160,7 @@ void Follower::take_events() {
     const MutexLock lock(mutex_);
     if (event.tag == kRootTag) {
       list_dirty_ = true;
+      roots_due_ = {};  // it may be the root's own end
     } else if (const auto it = tags_.find(event.tag); it != tags_.end()) {
       dirty_.insert(it->second);
     }
@@ -215,6 +244,7 @@ void Follower::run() {
     std::uint64_t count = 0;
     static_cast<void>(::read(wake_fd_.get(), &count, sizeof count));
     if (watch_) take_events();
+    follow_roots();
     take_memory();
     look_at_dirty();
   }

@@ -3,7 +3,8 @@
 // Notices what others do to the cache. A thread waits for inotify events and notes from the engine, lets a burst settle
 // for a moment, and has the change feed look at the repos concerned; a repo that takes long to look at is looked at less
 // often, so that a thousand changes one after the other do not cost a thousand looks. Where inotify cannot be had (watch limit, network
-// file systems), it looks at everything every second instead, and followed() says so. Thread-safe.
+// file systems), it looks at everything every second instead, and followed() says so. Every second it looks whether the roots
+// themselves are still there: a cache that is made anew, or whose volume comes back, is followed. Thread-safe.
 #pragma once
 
 #include <atomic>
@@ -36,6 +37,7 @@ class Follower {
  private:
   void run();
   bool watch_everything();
+  void follow_roots();
   bool watch_repo(const RepoKey& key);
   void take_events();
   void take_memory();
@@ -52,6 +54,7 @@ class Follower {
   bool by_events_ = false;                  // thread_ only
   bool overflowed_ = false;                 // thread_ only
   std::chrono::steady_clock::time_point ways_due_;  // thread_ only
+  std::chrono::steady_clock::time_point roots_due_;  // thread_ only
   std::map<std::uint64_t, RepoKey> tags_;   // thread_ only
   std::map<RepoKey, std::uint64_t> tag_of_; // thread_ only
   std::map<RepoKey, std::chrono::steady_clock::time_point> not_before_;  // thread_ only; of repos looked at just now

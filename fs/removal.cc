@@ -28,6 +28,10 @@ Status add_roots(Removal& removal, const Roots& roots, PlanIn plan_in) {
   return {};
 }
 
+std::unexpected<Error> cannot_be_read(const RepoKey& key) {
+  return fail(ErrorKind::kSystem, key.text() + ": a snapshot of it cannot be read now, so nothing of it is removed");
+}
+
 std::vector<CacheRootPtr> roots_with(const View& view, const RepoKey& key) {
   std::vector<CacheRootPtr> roots;
   if (const RepoPtr repo = view.library().find(key)) {
@@ -75,6 +79,7 @@ Result<Removal> plan_file(const View& view, const DirSpec& dir, const std::strin
   removal.etag = file->etag;
   for (const CommitHash& commit : view.commits_of(dir)) {
     const RevisionTreePtr other = commit == tree->commit() ? tree : view.trees().get(key, commit);
+    if (!other->is_whole()) return cannot_be_read(key);
     const TreeFile* same = other->file(text);
     if (same == nullptr || same->etag != file->etag || (!file->etag && commit != tree->commit())) continue;
     removal.commits.push_back(commit);
@@ -92,7 +97,9 @@ Result<Removal> plan_file_everywhere(const View& view, const RepoKey& key, const
   if (!valid || !repo) return fail(ErrorKind::kNotFound, key.text() + "/" + path + ": not in the cache; see `hubfs ls`");
   Removal removal = removal_of(Removal::What::kFile, key, path);
   for (const CommitHash& commit : repo->commits) {
-    if (view.trees().get(key, commit)->file(path) != nullptr) removal.commits.push_back(commit);
+    const RevisionTreePtr tree = view.trees().get(key, commit);
+    if (!tree->is_whole()) return cannot_be_read(key);
+    if (tree->file(path) != nullptr) removal.commits.push_back(commit);
   }
   const auto added = add_roots(removal, roots_with(view, key), [&](const CacheRoot& root) {
     return plan_file_removal(root, key, removal.commits, *valid, nullptr);
@@ -112,6 +119,7 @@ Result<Removal> plan_folder(const View& view, const DirSpec& folder) {
   Removal removal = removal_of(Removal::What::kFolder, key, folder.path);
   for (const CommitHash& commit : view.commits_of(folder)) {
     const RevisionTreePtr other = view.trees().get(key, commit);
+    if (!other->is_whole()) return cannot_be_read(key);
     if (!other->has_folder(folder.path) || !other->children(folder.path, false).empty()) continue;
     removal.commits.push_back(commit);
   }

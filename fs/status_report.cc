@@ -32,7 +32,8 @@ nlohmann::json removals(const FuseContext& context) {
 std::string status_report(const FuseContext& context) {
   nlohmann::json roots = nlohmann::json::array();
   for (const CacheRootPtr& root : context.view.library().roots()) {
-    roots.push_back({{"path", root->path()}, {"writable", root->has_state()}, {"state", root->state_path()}, {"there", root->still_there()}});
+    roots.push_back({{"path", root->path()}, {"writable", root->has_state()}, {"state", root->state_path()}, {"there", root->still_there()},
+                     {"problem", root->has_state() ? std::string() : root->no_state().message}});
   }
   std::uint64_t kept_bytes = 0;
   std::size_t kept_records = 0;

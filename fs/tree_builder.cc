@@ -164,7 +164,10 @@ class TreeBuilder {
     const RepoCopy& where = in_.repo->copies[static_cast<std::size_t>(copy)];
     std::vector<std::string> problems;
     const auto entries = scan_snapshot(*where.root, in_.repo->key, in_.commit, &problems);
-    if (!entries) return;
+    if (!entries) {
+      if (may_pass(entries.error().sys_errno)) tree_->whole_ = false;
+      return;
+    }
     for (const std::string& problem : problems) log::debug(in_.repo->key.text() + ": " + problem);
     for (const SnapshotEntry& entry : *entries) {
       if (entry.form == EntryForm::kUnusable || by_path_.contains(entry.path.text())) continue;

@@ -69,7 +69,7 @@ RevisionTreePtr TreeCache::get(const RepoKey& key, const CommitHash& commit) {
   RevisionTreePtr tree = RevisionTree::load(inputs);
   const MutexLock lock(mutex_);
   // Changed while it was read: good enough for this caller, not for the next one.
-  if (epochs_[key] != epoch || ways != ways_) return tree;
+  if (epochs_[key] != epoch || ways != ways_ || !tree->is_whole()) return tree;
   const auto [it, added] = trees_.try_emplace({key, commit}, Item{tree, ++clock_, epoch});
   RevisionTreePtr kept = it->second.tree;
   if (trees_.size() > kMaxTrees) {

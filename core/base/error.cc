@@ -12,8 +12,8 @@ ErrorKind kind_of_errno(int err) {
   switch (err) {
     case ENOENT: return ErrorKind::kNotFound;
     case EACCES:
-    case EPERM:
-    case EROFS: return ErrorKind::kAccessDenied;
+    case EPERM: return ErrorKind::kAccessDenied;
+    case EROFS: return ErrorKind::kReadOnly;
     case ENOSPC:
     case EDQUOT: return ErrorKind::kNoSpace;
     case EBUSY: return ErrorKind::kBusy;

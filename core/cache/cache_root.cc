@@ -9,89 +9,41 @@
 #include <filesystem>
 
 #include "core/base/file_io.h"
-#include "core/base/log.h"
-#include "core/cache/dir_walk.h"
-#include "core/cache/layout.h"
+#include "core/cache/state_folder.h"
 
 namespace hubfs {
 
 namespace {
 
-constexpr const char* kStateFolder = ".hubfs";
-
-struct StateFolder {
-  UniqueFd fd;
-  std::string path;
-};
-
-constexpr mode_t kOthersWrite = S_IWGRP | S_IWOTH;
-
-// A folder of private state decides what gets published, so whoever may write to it must be someone who may write to
-// the cache anyway: in a parent like /tmp, anybody could have put one there.
-bool is_trustworthy(const struct stat& folder, const struct stat& root) {
-  const bool owner_ok = folder.st_uid == ::geteuid() || folder.st_uid == 0 || folder.st_uid == root.st_uid;
-  return owner_ok && (folder.st_mode & kOthersWrite & ~root.st_mode) == 0;
+// A folder that has been removed: whatever is asked of it is not there, and nothing can be made in it.
+UniqueFd dead_folder() {
+  std::error_code error;
+  std::string name = (std::filesystem::temp_directory_path(error) / ("hubfs-nothing-" + random_hex8())).string();
+  if (error || ::mkdir(name.c_str(), 0700) != 0) return {};
+  UniqueFd fd(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  ::rmdir(name.c_str());
+  return fd;
 }
 
-// Opens the folder, made if absent with the root's own mode and group so that the cache's users share it as they share
-// the cache.
-UniqueFd open_state_folder(int dir_fd, const std::string& name, const struct stat& root) {
-  const bool made = ::mkdirat(dir_fd, name.c_str(), 0700) == 0;
-  if (!made && errno != EEXIST) return {};
-  auto fd = open_dir(dir_fd, name);
-  if (!fd) return {};
-  if (made) {
-    if (::fchown(fd->get(), static_cast<uid_t>(-1), root.st_gid) != 0) log::debug("state folder keeps its own group");
-    if (::fchmod(fd->get(), root.st_mode & 07777U) != 0) log::debug("state folder keeps its own mode");
+// The number stays, so that whoever uses it at this moment gets one folder or the other, and never a closed descriptor.
+bool swap_in(const UniqueFd& number, const UniqueFd& other) {
+  return other && ::dup3(other.get(), number.get(), O_CLOEXEC) >= 0;
+}
+
+// Length of the part of a resolved path that is the mount it lies in; nullopt where the kernel cannot tell.
+std::optional<std::size_t> mount_depth(const std::string& path) {
+  for (std::size_t length = path.size(); length > 0; length = path.rfind('/', length - 1)) {
+    if (length == std::string::npos) break;
+    const std::string prefix = path.substr(0, length);
+    struct statx st{};
+    if (::statx(AT_FDCWD, prefix.c_str(), AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT, STATX_TYPE, &st) != 0) continue;
+    if ((st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT) == 0) return std::nullopt;
+    if ((st.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0) return length;
   }
-  struct stat st{};
-  if (::fstat(fd->get(), &st) != 0 || !is_trustworthy(st, root)) return {};
-  if (::faccessat(fd->get(), ".", R_OK | W_OK | X_OK, AT_EACCESS) != 0) return {};
-  return std::move(*fd);
+  return 0;
 }
 
-// Whether a file can be renamed from the state folder into the cache: not so when the root is itself a mount point.
-bool rename_works(int state_fd, int locks_fd) {
-  const std::string name = ".probe." + random_hex8();
-  const UniqueFd file(::openat(state_fd, name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (!file) return false;
-  const bool works = ::renameat(state_fd, name.c_str(), locks_fd, name.c_str()) == 0;
-  ::unlinkat(works ? locks_fd : state_fd, name.c_str(), 0);
-  return works;
-}
-
-StateFolder state_beside(const std::string& root_path, const struct stat& root, int locks_fd) {
-  const std::string base = base_of(root_path);
-  const std::string parent = root_path.substr(0, root_path.size() - base.size());
-  if (base.empty()) return {};
-  const UniqueFd parent_fd(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!parent_fd) return {};
-  const UniqueFd outer = open_state_folder(parent_fd.get(), kStateFolder, root);
-  if (!outer) return {};
-  UniqueFd inner = open_state_folder(outer.get(), base, root);
-  if (inner && rename_works(inner.get(), locks_fd)) return {std::move(inner), parent + kStateFolder + "/" + base};
-  // Nothing of ours stays where it cannot be used; only succeeds on empty folders.
-  ::unlinkat(outer.get(), base.c_str(), AT_REMOVEDIR);
-  ::unlinkat(parent_fd.get(), kStateFolder, AT_REMOVEDIR);
-  return {};
-}
-
-StateFolder find_state(const std::string& root_path, int root_fd) {
-  struct stat root{};
-  if (::fstat(root_fd, &root) != 0) return {};
-  if (::faccessat(root_fd, ".", W_OK | X_OK, AT_EACCESS) != 0) return {};
-  const std::string locks(layout::kLocks);
-  if (::mkdirat(root_fd, locks.c_str(), 0777) != 0 && errno != EEXIST) return {};
-  auto locks_fd = open_dir(root_fd, locks);
-  if (!locks_fd) return {};
-  StateFolder beside = state_beside(root_path, root, locks_fd->get());
-  if (beside.fd) return beside;
-  UniqueFd inside = open_state_folder(locks_fd->get(), kStateFolder, root);
-  if (inside && rename_works(inside.get(), locks_fd->get())) {
-    return {std::move(inside), root_path + "/" + locks + "/" + kStateFolder};
-  }
-  return {};
-}
+bool same_folder(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
 
 }  // namespace
 
@@ -117,18 +69,86 @@ Result<std::shared_ptr<const CacheRoot>> CacheRoot::open(const std::string& path
   if (error) return fail_errno("cannot resolve the cache root " + path, error.value());
   const std::shared_ptr<CacheRoot> root(new CacheRoot());
   root->path_ = resolved;
-  StateFolder state = find_state(resolved, fd.get());
+  struct stat st{};
+  if (::fstat(fd.get(), &st) == 0) root->device_ = st.st_dev;
+  root->mount_depth_ = mount_depth(resolved);
   root->fd_ = std::move(fd);
-  root->state_fd_ = std::move(state.fd);
-  root->state_path_ = std::move(state.path);
+  // A number for the state, whether there is one yet or not.
+  root->state_fd_.reset(::fcntl(root->fd_.get(), F_DUPFD_CLOEXEC, 0));
+  if (!root->state_fd_) return fail_errno("cannot open the cache root " + path);
+  root->take_state();
   return root;
+}
+
+void CacheRoot::take_state() const {
+  StateFolder state = find_state(path_, fd_.get());
+  const bool found = swap_in(state_fd_, state.fd);
+  {
+    const MutexLock lock(mutex_);
+    state_path_ = found ? std::move(state.path) : std::string();
+  }
+  state_error_ = state.error;
+  has_state_ = found;
+}
+
+std::string CacheRoot::state_path() const {
+  const MutexLock lock(mutex_);
+  return state_path_;
+}
+
+Error CacheRoot::no_state() const {
+  if (!still_there()) {
+    return {ErrorKind::kNotFound, path_ + ": this cache is not there any more (removed, or its volume is not mounted)",
+            ENOENT};
+  }
+  if (state_error_ == EROFS) return {ErrorKind::kReadOnly, path_ + ": this cache is on a read-only volume", EROFS};
+  return {ErrorKind::kAccessDenied, path_ + ": this cache cannot be written, so nothing can be downloaded into it", EACCES};
+}
+
+bool CacheRoot::may_be_followed(const struct stat& folder) const {
+  // The empty folder that a volume was mounted on is no cache, and what is written there is hidden when the volume is
+  // back. So only what lies in as deep a mount as before counts, whatever device that is on.
+  const auto depth = mount_depth(path_);
+  if (!depth || !mount_depth_) return folder.st_dev == device_;
+  return *depth >= *mount_depth_;
+}
+
+CacheRoot::Change CacheRoot::follow() const {
+  struct stat opened{};
+  if (::fstat(fd_.get(), &opened) != 0) return Change::kNone;
+  const UniqueFd now(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!now && errno != ENOENT && errno != ENOTDIR) return Change::kNone;
+  struct stat found{};
+  struct stat again{};
+  const bool there = now && ::fstat(now.get(), &found) == 0 && may_be_followed(found) &&
+                     ::stat(path_.c_str(), &again) == 0 && same_folder(found, again);
+  if (there && !gone_ && same_folder(found, opened)) {
+    // It could not be written, and may be now.
+    if (has_state_ || ::faccessat(fd_.get(), ".", W_OK | X_OK, AT_EACCESS) != 0) return Change::kNone;
+    take_state();
+    return has_state_ ? Change::kWritable : Change::kNone;
+  }
+  if (there) {
+    has_state_ = false;
+    if (!swap_in(fd_, now)) return Change::kNone;
+    gone_ = false;
+    take_state();
+    return Change::kReplaced;
+  }
+  if (gone_.exchange(true)) return Change::kNone;
+  // Let go of it, so that a volume that was detached is really free.
+  has_state_ = false;
+  const UniqueFd nothing = dead_folder();
+  swap_in(state_fd_, nothing);
+  swap_in(fd_, nothing);
+  return Change::kGone;
 }
 
 bool CacheRoot::still_there() const {
   struct stat now{};
   struct stat opened{};
   if (::stat(path_.c_str(), &now) != 0 || ::fstat(fd_.get(), &opened) != 0) return false;
-  return now.st_dev == opened.st_dev && now.st_ino == opened.st_ino;
+  return same_folder(now, opened);
 }
 
 }  // namespace hubfs

@@ -2,15 +2,21 @@
 //
 // One cache root (what HF_HUB_CACHE names), opened once, and the folder of hubfs's private state that belongs to it.
 // Every path below is resolved relative to the root's descriptor, so a root that is renamed or recreated is noticed and
-// never confused with another. Constant after construction; thread-safe.
+// never confused with another: only follow() changes what the descriptors mean, whose numbers stay. Thread-safe.
 #pragma once
 
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
 #include "core/base/error.h"
+#include "core/base/thread_annotations.h"
 #include "core/base/unique_fd.h"
 
 namespace hubfs {
@@ -42,18 +48,39 @@ class CacheRoot {
 
   [[nodiscard]] const std::string& path() const { return path_; }  ///< absolute, resolved
   [[nodiscard]] int fd() const { return fd_.get(); }
-  [[nodiscard]] bool has_state() const { return static_cast<bool>(state_fd_); }
-  [[nodiscard]] int state_fd() const { return state_fd_.get(); }  ///< -1 without state
-  [[nodiscard]] const std::string& state_path() const { return state_path_; }
+  [[nodiscard]] bool has_state() const { return has_state_; }
+  [[nodiscard]] int state_fd() const { return has_state_ ? state_fd_.get() : -1; }  ///< -1 without state
+  [[nodiscard]] std::string state_path() const;                                     ///< "" without state
+  /// Why there is no state, in words: not there any more, read-only, not ours to write.
+  [[nodiscard]] Error no_state() const;
   /// False once the folder at `path()` is no longer the one that was opened (removed, recreated, unmounted).
   [[nodiscard]] bool still_there() const;
 
+  enum class Change : std::uint8_t {
+    kNone,
+    kGone,      ///< no cache is there now: everything answers ENOENT, and a volume that was detached is let go
+    kReplaced,  ///< another folder is there, and is the cache from now on
+    kWritable,  ///< there is a state folder now
+  };
+  /// Looks at what is at `path()` now, and goes along. Never to the folder that a vanished volume was mounted on. To be
+  /// called by one thread, now and then.
+  Change follow() const;
+
  private:
   CacheRoot() = default;
+  void take_state() const;
+  [[nodiscard]] bool may_be_followed(const struct stat& folder) const;
+
   std::string path_;
-  std::string state_path_;
+  dev_t device_ = 0;                         // when it was opened
+  std::optional<std::size_t> mount_depth_;   // likewise: how much of path_ leads to the mount it was in
   UniqueFd fd_;
   UniqueFd state_fd_;
+  mutable std::atomic<bool> has_state_{false};
+  mutable std::atomic<bool> gone_{false};
+  mutable std::atomic<int> state_error_{0};
+  mutable Mutex mutex_;  ///< guards state_path_
+  mutable std::string state_path_ GUARDED_BY(mutex_);
 };
 
 using CacheRootPtr = std::shared_ptr<const CacheRoot>;

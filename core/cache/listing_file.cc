@@ -10,11 +10,13 @@
 #include <cstdint>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <span>
 
 #include "core/base/file_io.h"
 #include "core/cache/dir_walk.h"
 #include "core/cache/layout.h"
 #include "core/cache/listing_parser.h"
+#include "core/cache/new_file.h"
 #include "core/cache/state_paths.h"
 
 namespace hubfs {
@@ -158,8 +160,20 @@ Status write_listing(const CacheRoot& root, const RepoKey& key, const CommitHash
   const auto st = lstat_at(root.fd(), folder);
   if (!st) return fail_errno(folder);
   if (auto made = make_dirs_at(root.fd(), layout::trees_dir(key), 0777); !made) return made;
+  const auto trees = open_dir(root.fd(), layout::trees_dir(key));
+  if (!trees) return std::unexpected(trees.error());
   const mode_t mode = 0640U & (st->st_mode | S_IRUSR | S_IWUSR);
-  return write_file_atomic(root.fd(), layout::listing(key, commit), format_listing(listing), mode, true);
+  // Made where hubfs's own things are: what a crash leaves is no concern of others.
+  StagedName staged(root, key);
+  const auto file = open_plain(staged.dir_fd(), staged.path(), O_WRONLY | O_CREAT | O_EXCL, mode);
+  if (!file) return std::unexpected(file.error());
+  const std::string text = format_listing(listing);
+  if (auto done = pwrite_all(file->get(), std::as_bytes(std::span(text.data(), text.size())), 0); !done) return done;
+  if (auto like = make_like_new(file->get(), trees->get()); !like) return like;
+  struct stat made{};
+  if (::fstat(file->get(), &made) != 0 || ::fchmod(file->get(), made.st_mode & mode) != 0) return fail_errno("fchmod");
+  if (::fsync(file->get()) != 0) return fail_errno("fsync " + staged.path());
+  return staged.move_to(trees->get(), base_of(layout::listing(key, commit)));
 }
 
 std::optional<Listing> read_private_listing(const CacheRoot& root, const RepoKey& key, const CommitHash& commit) {
@@ -169,7 +183,7 @@ std::optional<Listing> read_private_listing(const CacheRoot& root, const RepoKey
 
 Status write_private_listing(const CacheRoot& root, const RepoKey& key, const CommitHash& commit,
                              const Listing& listing) {
-  if (!root.has_state()) return fail(ErrorKind::kAccessDenied, root.path() + ": this cache cannot be written");
+  if (!root.has_state()) return std::unexpected(root.no_state());
   if (auto made = make_dirs_at(root.state_fd(), state::listing_dir(key), 0700); !made) return made;
   return write_file_atomic(root.state_fd(), state::listing(key, commit), format_listing(listing), 0600, false);
 }

@@ -138,10 +138,8 @@ std::optional<Journal> read_journal(const CacheRoot& root, const std::string& fi
 
 Result<PartialFile> PartialFile::open(const CacheRoot& root, const RepoKey& key, const BlobId& etag,
                                       const PartialInfo& info) {
-  if (!root.has_state()) {
-    return fail(ErrorKind::kAccessDenied,
-                root.path() + ": this cache cannot be written, so nothing can be downloaded into it");
-  }
+  // Nor into private state whose cache has gone a moment ago.
+  if (!root.has_state() || !root.still_there()) return std::unexpected(root.no_state());
   if (auto made = make_dirs_at(root.state_fd(), state::partial_dir(key), 0700); !made)
     return std::unexpected(made.error());
   auto data = open_data(root, state::partial_data(key, etag));

@@ -42,6 +42,9 @@ class SnapshotWalk {
     return std::move(entries_);
   }
 
+  /// The first failure that may pass (too many open files, an I/O error): without it there would be more entries.
+  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+
  private:
   void note(const std::string& path, const std::string& words) {
     if (problems_ != nullptr) problems_->push_back(base_ + "/" + path + ": " + words);
@@ -53,20 +56,27 @@ class SnapshotWalk {
     // Gone between the listing and here is no fault.
     if (!sub && sub.error().sys_errno == ENOENT) return;
     Status status = sub ? folder(sub->get(), path + "/", depth + 1) : Status(std::unexpected(sub.error()));
-    if (!status) note(path, "cannot be read (" + status.error().message + ")");
+    if (status) return;
+    note(path, "cannot be read (" + status.error().message + ")");
+    note_failure(status.error());
   }
 
   void entry(int fd, const std::string& name, const std::string& path) {
     auto parsed = RelPath::parse(path);
     if (!parsed) return note(path, "not a path that a repo can have; ignored");
     const auto st = lstat_at(fd, name);
-    if (!st) return;
+    if (!st) {
+      if (errno != ENOENT) note_failure(fail_errno(base_ + "/" + path).error());
+      return;
+    }
     SnapshotEntry found{*std::move(parsed), EntryForm::kUnusable, std::nullopt, *st};
     if (S_ISREG(st->st_mode)) {
       found.form = EntryForm::kRealFile;
     } else if (!S_ISLNK(st->st_mode)) {
       note(path, "neither a file nor a link; ignored");
-    } else if (const auto target = read_link_at(fd, name); target && !target->empty()) {
+    } else if (const auto target = read_link_at(fd, name); !target) {
+      note_failure(target.error());
+    } else if (!target->empty()) {
       found.etag = blob_named(path, *target);
       if (found.etag) found.form = EntryForm::kBlob;
     }
@@ -85,9 +95,14 @@ class SnapshotWalk {
     return std::nullopt;
   }
 
+  void note_failure(const Error& error) {
+    if (!failure_ && may_pass(error.sys_errno)) failure_ = error;
+  }
+
   LinkTargets targets_;
   const std::string base_;
   std::vector<std::string>* problems_;
+  std::optional<Error> failure_;
   std::vector<SnapshotEntry> entries_;
 };
 
@@ -102,6 +117,8 @@ Result<std::vector<SnapshotEntry>> scan_snapshot(const CacheRoot& root, const Re
   if (!fd) return std::unexpected(fd.error());
   SnapshotWalk walk(root, key, commit, problems);
   if (auto status = walk.folder(fd->get(), "", 0); !status) return std::unexpected(status.error());
+  // Half of a snapshot is no snapshot: who removes by it, or shows it, must know.
+  if (walk.failure()) return std::unexpected(*walk.failure());
   return walk.take();
 }
 

@@ -48,7 +48,7 @@ std::set<XetHash> payloads_in_trash(const CacheRoot& root, int trash_fd, const s
 }  // namespace
 
 Result<UniqueFd> open_trash(const CacheRoot& root) {
-  if (!root.has_state()) return fail(ErrorKind::kAccessDenied, root.path() + ": this cache cannot be written");
+  if (!root.has_state()) return std::unexpected(root.no_state());
   const bool made = ::mkdirat(root.state_fd(), state::kTrash, 0700) == 0;
   auto fd = open_dir(root.state_fd(), state::kTrash);
   if (!fd || !made) return fd;

@@ -15,6 +15,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -195,8 +196,9 @@ class RemoveCommit(Removal):
         return super().keeps(path) or (path.startswith("cache/models--org--two/") and any(name in path for name in names))
 
     def act(self, point):
-        if (point / "hub/org/two@old").exists():
-            os.rmdir(point / "hub/org/two@old")
+        # By its hash: a crash may have left it without its ref.
+        if (point / f"hub/org/two@{GONE}").exists():
+            os.rmdir(point / f"hub/org/two@{GONE}")
 
     def not_done(self, cache):
         repo = cache.repo("org/two")
@@ -226,10 +228,11 @@ class RemoveFiles(Removal):
         os.listdir(point / "models/llama/two")
 
     def act(self, point):
-        for name in ("same.bin", "w.bin"):
-            path = point / "models/llama/two" / name
-            if path.exists():
-                path.unlink()
+        # Through models/ first, from both commits; what a failure left of one is reached through its own place.
+        for place in ("models/llama/two", f"hub/org/two@{GONE}", f"hub/org/two@{STAYS}"):
+            for name in ("same.bin", "w.bin"):
+                if (point / place / name).exists():
+                    (point / place / name).unlink()
 
     def not_done(self, cache):
         return [f"{commit}/{name} is there" for commit in (GONE, STAYS) for name in ("same.bin", "w.bin")
@@ -319,6 +322,7 @@ def main():
     options = parser.parse_args()
     if not os.path.exists("/dev/fuse") or os.geteuid() != 0:
         sys.exit("nothing can be mounted here: this test needs /dev/fuse and root")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended"))
     begin = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="hubfs-faults-"))
     hub = LocalHub(folder / "data")

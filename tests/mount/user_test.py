@@ -95,6 +95,22 @@ class UserTest(MountTest):
         self.assertEqual(self.as_nobody("cat", self.point / "models/llama/tiny/config.json").stdout, CONFIG)
         self.assertEqual(self.as_nobody(self.program, "umount", self.point).returncode, 0)
 
+    def test_a_cache_of_another_user_can_be_read_and_not_changed(self):
+        self.cache.tree("meta/tiny", next(self.cache.repo("meta/tiny").glob("snapshots/*")).name,
+                        {"config.json": CONFIG, "model.safetensors": self.weights, "far.bin": b"far"})
+        for path in (self.cache.root, *self.cache.root.rglob("*")):
+            os.chown(path, 0, 0, follow_symlinks=False)
+            if not path.is_symlink():
+                path.chmod(0o755 if path.is_dir() else 0o644)
+        self.mount_as_user()
+        model = self.point / "models/llama/tiny"
+        self.assertEqual(self.as_nobody("cat", model / "config.json").stdout, CONFIG)
+        self.assertEqual(self.user(lambda: os.rmdir(model)), "EACCES")
+        self.assertEqual(self.user(lambda: os.unlink(model / "config.json")), "EACCES")
+        self.assertEqual(self.user(lambda: os.open(model / "far.bin", os.O_RDONLY)), "EACCES")
+        self.assertIn("cannot be written", self.status()["cache_roots"][0]["problem"])
+        self.assertEqual(self.as_nobody(self.program, "umount", self.point).returncode, 0)
+
 
 if __name__ == "__main__":
     if INSIDE not in os.environ:

@@ -12,7 +12,7 @@ namespace {
 TEST(Error, ErrnoBecomesTheDomainsWord) {
   const std::pair<int, ErrorKind> table[] = {
       {ENOENT, ErrorKind::kNotFound},    {EACCES, ErrorKind::kAccessDenied}, {EPERM, ErrorKind::kAccessDenied},
-      {EROFS, ErrorKind::kAccessDenied}, {ENOSPC, ErrorKind::kNoSpace},      {EDQUOT, ErrorKind::kNoSpace},
+      {EROFS, ErrorKind::kReadOnly}, {ENOSPC, ErrorKind::kNoSpace},      {EDQUOT, ErrorKind::kNoSpace},
       {EBUSY, ErrorKind::kBusy},         {ENOTEMPTY, ErrorKind::kNotEmpty},  {EEXIST, ErrorKind::kExists},
       {EIO, ErrorKind::kSystem},         {EXDEV, ErrorKind::kSystem},
   };
