@@ -81,7 +81,8 @@ Status check_folder(const CacheRoot& root, const std::string& folder, const std:
   if (::fstat(fd->get(), &st) != 0) return fail_errno(folder);
   if (!has_rights(st, caller)) return denied(folder, "its mode does not let user " + std::to_string(caller.uid));
   if (::faccessat(fd->get(), ".", W_OK | X_OK, AT_EACCESS) != 0) {
-    return denied(folder, errno == EROFS ? "the file system is read-only" : "hubfs itself may not");
+    if (errno == EROFS) return fail(ErrorKind::kReadOnly, folder + ": cannot remove: the file system is read-only");
+    return denied(folder, "hubfs itself may not");
   }
   if ((st.st_mode & S_ISVTX) == 0) return {};
   for (const std::string& name : names) {

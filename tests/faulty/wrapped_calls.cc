@@ -51,6 +51,7 @@ int __real_fstatat64(int, const char*, struct stat*, int);
 int __real_fsync(int);
 int __real_ftruncate64(int, off_t);
 int __real_futimens(int, const struct timespec*);
+int __real_mkdir(const char*, mode_t);
 int __real_mkdirat(int, const char*, mode_t);
 int __real_open64(const char*, int, ...);
 int __real_openat64(int, const char*, int, ...);
@@ -59,6 +60,8 @@ ssize_t __real_pwrite64(int, const void*, size_t, off_t);
 ssize_t __real_read(int, void*, size_t);
 ssize_t __real_readlinkat(int, const char*, char*, size_t);
 int __real_renameat(int, const char*, int, const char*);
+int __real_renameat2(int, const char*, int, const char*, unsigned);
+int __real_rmdir(const char*);
 int __real_symlinkat(const char*, int, const char*);
 long __real_syscall(long, ...);
 int __real_unlinkat(int, const char*, int);
@@ -86,6 +89,9 @@ int __wrap_ftruncate64(int fd, off_t size) {
 }
 int __wrap_futimens(int fd, const struct timespec* times) {
   HUBFS_CALL("futimens", Kind::kChange, place_of(fd), __real_futimens(fd, times));
+}
+int __wrap_mkdir(const char* path, mode_t mode) {
+  HUBFS_CALL("mkdir", Kind::kChange, place_of(AT_FDCWD, path), __real_mkdir(path, mode));
 }
 int __wrap_mkdirat(int dir, const char* path, mode_t mode) {
   HUBFS_CALL("mkdirat", Kind::kChange, place_of(dir, path), __real_mkdirat(dir, path, mode));
@@ -119,6 +125,10 @@ ssize_t __wrap_readlinkat(int dir, const char* path, char* into, size_t size) {
 int __wrap_renameat(int from_dir, const char* from, int to_dir, const char* to) {
   HUBFS_CALL("renameat", Kind::kChange, place_of(from_dir, from), __real_renameat(from_dir, from, to_dir, to));
 }
+int __wrap_renameat2(int from_dir, const char* from, int to_dir, const char* to, unsigned flags) {
+  HUBFS_CALL("renameat2", Kind::kChange, place_of(from_dir, from), __real_renameat2(from_dir, from, to_dir, to, flags));
+}
+int __wrap_rmdir(const char* path) { HUBFS_CALL("rmdir", Kind::kChange, place_of(AT_FDCWD, path), __real_rmdir(path)); }
 int __wrap_symlinkat(const char* target, int dir, const char* path) {
   HUBFS_CALL("symlinkat", Kind::kChange, place_of(dir, path), __real_symlinkat(target, dir, path));
 }
@@ -128,7 +138,7 @@ int __wrap_unlinkat(int dir, const char* path, int flags) {
 ssize_t __wrap_write(int fd, const void* bytes, size_t size) {
   HUBFS_CALL("write", Kind::kChange, place_of(fd), __real_write(fd, bytes, size));
 }
-// The only ones of ours that change something are openat2 and renameat2.
+// The only one of ours that concerns a disk is openat2.
 long __wrap_syscall(long number, ...) {
   va_list more;
   va_start(more, number);
@@ -143,10 +153,6 @@ long __wrap_syscall(long number, ...) {
     const auto* path = reinterpret_cast<const char*>(b);
     const auto flags = static_cast<int>(reinterpret_cast<const open_how*>(c)->flags);
     HUBFS_CALL("openat2", kind_of_open(flags), place_of(static_cast<int>(a), path), __real_syscall(number, a, b, c, d, e, f));
-  }
-  if (number == SYS_renameat2) {
-    HUBFS_CALL("renameat2", Kind::kChange, place_of(static_cast<int>(a), reinterpret_cast<const char*>(b)),
-               __real_syscall(number, a, b, c, d, e, f));
   }
   return __real_syscall(number, a, b, c, d, e, f);
 }

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <filesystem>
 
 #include "tests/support/temp_cache.h"
@@ -74,6 +75,32 @@ TEST(CacheRoot, NoticesReplacement) {
   EXPECT_FALSE((*root)->still_there());
   std::filesystem::create_directory(cache.path());
   EXPECT_FALSE((*root)->still_there());
+}
+
+TEST(CacheRoot, FollowsItsFolderThroughTheSameDescriptor) {
+  using Change = CacheRoot::Change;
+  TempCache cache;
+  const auto root = CacheRoot::open(cache.path(), false);
+  ASSERT_TRUE(root);
+  const int number = (*root)->fd();
+  EXPECT_EQ((*root)->follow(), Change::kNone);
+  std::filesystem::rename(cache.path(), cache.dir() + "/moved");
+  EXPECT_EQ((*root)->follow(), Change::kGone);
+  EXPECT_EQ((*root)->follow(), Change::kNone);
+  // Everything is "not there", and nothing can be made.
+  EXPECT_FALSE((*root)->has_state());
+  EXPECT_EQ((*root)->no_state().kind, ErrorKind::kNotFound);
+  EXPECT_EQ(::mkdirat((*root)->fd(), "new", 0700), -1);
+  EXPECT_EQ(errno, ENOENT);
+  EXPECT_FALSE(std::filesystem::exists(cache.dir() + "/moved/new"));
+  std::filesystem::create_directory(cache.path());
+  EXPECT_EQ((*root)->follow(), Change::kReplaced);
+  EXPECT_EQ((*root)->follow(), Change::kNone);
+  EXPECT_EQ((*root)->fd(), number);
+  EXPECT_TRUE((*root)->still_there());
+  EXPECT_TRUE((*root)->has_state());
+  EXPECT_EQ(::mkdirat((*root)->fd(), "new", 0700), 0);
+  EXPECT_TRUE(std::filesystem::exists(cache.path() + "/new"));
 }
 
 TEST(CacheRoot, StateIsSharedAsTheRootIs) {

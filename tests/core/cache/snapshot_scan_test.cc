@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -150,6 +151,31 @@ TEST_F(SnapshotScan, SortedByPath) {
   ASSERT_TRUE(entries);
   EXPECT_TRUE(
       std::is_sorted(entries->begin(), entries->end(), [](const auto& x, const auto& y) { return x.path < y.path; }));
+}
+
+// What is half seen is no snapshot: its other files would be taken for gone.
+TEST_F(SnapshotScan, WithoutDescriptorsItIsWholeOrAnError) {
+  cache.add_file(key, commit, "config.json", "{}");
+  cache.add_file(key, commit, "a/b/c.bin", "ccc", true);
+  cache.add_file(key, commit, "d/e.bin", "eee", true);
+  const CacheRoot& root = cache.root();
+  const bool held = test::in_child([&] {
+    int refused = 0;
+    for (rlim_t more = 0; more < 12; ++more) {
+      const int next = ::dup(0);
+      ::close(next);
+      rlimit old{};
+      ::getrlimit(RLIMIT_NOFILE, &old);
+      const rlimit few{.rlim_cur = static_cast<rlim_t>(next) + more, .rlim_max = old.rlim_max};
+      ::setrlimit(RLIMIT_NOFILE, &few);
+      const auto entries = scan_snapshot(root, key, commit, nullptr);
+      ::setrlimit(RLIMIT_NOFILE, &old);
+      if (entries && entries->size() != 3) return false;
+      refused += entries ? 0 : 1;
+    }
+    return refused > 0;
+  });
+  EXPECT_TRUE(held);
 }
 
 TEST_F(SnapshotScan, OpensOnlyRealFiles) {
