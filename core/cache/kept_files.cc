@@ -62,8 +62,10 @@ Result<KeptNote> parse_kept_note(const std::string& text) {
     if (json.at("version") != kVersion) return fail(ErrorKind::kInvalid, "unknown version");
     auto key = parse_key(json.at("repo").get<std::string>());
     if (!key) return fail(ErrorKind::kInvalid, "no valid repo in it");
-    return KeptNote{*std::move(key), json.at("created").get<std::int64_t>(), json.at("added").get<std::int64_t>(),
-                    json.at("deadline").get<std::int64_t>()};
+    // By reference: a number with a fraction is refused, where get() would convert it, out of range too.
+    using Whole = const nlohmann::json::number_integer_t&;
+    return KeptNote{*std::move(key), json.at("created").get_ref<Whole>(), json.at("added").get_ref<Whole>(),
+                    json.at("deadline").get_ref<Whole>()};
   } catch (const std::exception& e) {
     return fail(ErrorKind::kInvalid, e.what());
   }

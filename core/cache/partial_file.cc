@@ -100,7 +100,7 @@ std::string journal_of(const std::string& data_path) {
 
 std::optional<PartialInfo> parse_header(const std::string& line) {
   const auto json = nlohmann::json::parse(line, nullptr, false);
-  if (!json.is_object() || json.value("version", 0) != 1) return std::nullopt;
+  if (!json.is_object() || !json.contains("version") || json["version"] != 1) return std::nullopt;
   if (!json.contains("size") || !json["size"].is_number_unsigned()) return std::nullopt;
   const auto text = [&](const char* field) {
     return json.contains(field) && json[field].is_string() ? json[field].get<std::string>() : std::string();

@@ -101,6 +101,8 @@ std::string format_memory(const RememberedRepos& repos) {
 }
 
 Result<RememberedRepos> parse_memory(const std::string& text) {
+  // By reference: a number with a fraction is refused, where get() would convert it, out of range too.
+  using Whole = const nlohmann::json::number_integer_t&;
   try {
     const auto json = nlohmann::json::parse(text);
     if (json.at("version") != kVersion) return fail(ErrorKind::kInvalid, "unknown version of names.json");
@@ -115,12 +117,15 @@ Result<RememberedRepos> parse_memory(const std::string& text) {
       }
       repo.evidence_commit = item.value("evidence_commit", "");
       repo.pinned = item.value("pinned", false);
-      if (item.contains("first_seen_ns")) repo.first_seen_ns = item["first_seen_ns"];
+      if (item.contains("first_seen_ns")) {
+        for (const auto& [commit, seen] : item["first_seen_ns"].items()) repo.first_seen_ns[commit] = seen.get_ref<Whole>();
+      }
       if (item.contains("hidden")) {
         for (const auto& [commit, paths] : item["hidden"].items()) {
           for (const auto& path : paths) {
-            const auto bytes = path.get<std::vector<std::uint8_t>>();
-            repo.hidden[commit].emplace(bytes.begin(), bytes.end());
+            std::string bytes;
+            for (const auto& byte : path) bytes += static_cast<char>(byte.get_ref<Whole>());
+            repo.hidden[commit].insert(std::move(bytes));
           }
         }
       }

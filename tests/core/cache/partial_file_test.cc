@@ -54,6 +54,18 @@ TEST_F(Partial, AnotherNameOfAFileIsNotTakenForItsData) {
   EXPECT_EQ(cache.read("victim"), "kept");
 }
 
+// Text where a number belongs ended the daemon once.
+TEST_F(Partial, AJournalOfAnotherKindStartsAnew) {
+  for (const char* version : {"\"x\"", "[]", "{}", "1e300", "2", "null"}) {
+    const std::string text = std::string("{\"version\":") + version + ",\"size\":1000,\"commit\":\"" + std::string(40, 'a') +
+                             "\",\"path\":\"a/b\"}\n";
+    std::filesystem::create_directories(std::filesystem::path(journal_path()).parent_path());
+    std::ofstream(journal_path(), std::ios::trunc) << text;
+    EXPECT_TRUE(list_partials(cache.root(), key).empty()) << text;
+    EXPECT_TRUE(open(1000).present().empty()) << text;
+  }
+}
+
 TEST_F(Partial, RemembersItsRanges) {
   {
     PartialFile partial = open(1000);

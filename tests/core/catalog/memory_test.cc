@@ -54,6 +54,14 @@ TEST(MemoryText, NamesThatNoFolderCanHaveAreRefused) {
   }
 }
 
+TEST(MemoryText, NumbersThatAreNoneAreRefused) {
+  const std::string begin = R"({"version":1,"repos":{"model/x":{"family":"f","type":"t","name":"x",)";
+  EXPECT_TRUE(parse_memory(begin + R"("first_seen_ns":{"a":-5},"hidden":{"a":[[97]]}}}})"));
+  EXPECT_FALSE(parse_memory(begin + R"("first_seen_ns":{"a":1e300}}}})"));
+  EXPECT_FALSE(parse_memory(begin + R"("hidden":{"a":[[-1e300]]}}}})"));
+  EXPECT_FALSE(parse_memory(begin + R"("hidden":{"a":[["x"]]}}}})"));
+}
+
 TEST(MemoryText, KeepsPathsThatAreNotUtf8Apart) {
   RememberedRepo repo = named("x");
   repo.hidden = {
