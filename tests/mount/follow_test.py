@@ -6,14 +6,14 @@ import json
 import os
 import shutil
 
-from hubfs_mount import HUBFS, MountTest, main, noise, run, wait_until
+from hubfs_mount import HUBFS, SLOW, MountTest, main, noise, run, wait_until
 
 CONFIG = json.dumps({"model_type": "llama"})
 
 
 class FollowTest(MountTest):
     def soon(self, condition, what=None):
-        self.assertTrue(wait_until(condition, 1.5), what)
+        self.assertTrue(wait_until(condition, 20 if SLOW else 5), what)
 
     def setUp(self):
         super().setUp()
