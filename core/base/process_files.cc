@@ -59,7 +59,7 @@ Result<std::string> read_whole(int dir_fd, const std::string& name) {
 
 // What the magic link leads to, from what the kernel has at hand: file systems are not asked.
 std::optional<FileIdentity> identity_of(int dir_fd, const std::string& name) {
-  struct statx st {};
+  struct statx st{};
   if (::statx(dir_fd, name.c_str(), AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &st) != 0) return std::nullopt;
   return FileIdentity{makedev(st.stx_dev_major, st.stx_dev_minor), st.stx_ino};
 }

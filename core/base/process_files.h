@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which files the processes of this machine have open or mapped, from /proc. Nothing here waits: what is open is only
-// compared, never asked of its file system, so a stuck or dead mount, our own included, does not hold it up. Thread-safe
-// (no state).
+// compared, never asked of its file system, so a stuck or dead mount, our own included, does not hold it up.
+// Thread-safe (no state).
 #pragma once
 
 #include <sys/types.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// BSD flock on a lock file that is never removed, as Python's filelock takes it. Used inside core/cache only.
+// BSD flock on a lock file that is never removed, as Python's filelock takes it.
 #pragma once
 
 #include <sys/types.h>

@@ -23,7 +23,7 @@ using test::TempDir;
 
 FileIdentity make_file(const TempDir& dir, const std::string& name) {
   EXPECT_TRUE(write_file_atomic(dir.fd(), name, std::string(4096, 'x'), 0600, false));
-  struct stat st {};
+  struct stat st{};
   EXPECT_EQ(::fstatat(dir.fd(), name.c_str(), &st, AT_SYMLINK_NOFOLLOW), 0);
   return {st.st_dev, st.st_ino};
 }
