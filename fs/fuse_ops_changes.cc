@@ -29,10 +29,17 @@ Caller caller_of(fuse_req_t request) {
   return caller;
 }
 
+bool takes_removals(const FuseContext& context, NodeId folder) {
+  if (context.options.read_only) return false;
+  if (!context.options.remove_on_shelves_only) return true;
+  const std::string path = context.full_path(folder);
+  return path.empty() || repo_type_from_plural(path.substr(0, path.find('/')));
+}
+
 // The folder that loses a name; null when none can be lost there, which is answered.
 NodePtr folder_to_change(fuse_req_t request, FuseContext& context, fuse_ino_t id) {
   NodePtr parent = context.inodes.find(id);
-  if (parent && parent->dir && !context.options.read_only) return parent;
+  if (parent && parent->dir && takes_removals(context, id)) return parent;
   fuse_reply_err(request, parent && parent->dir ? EROFS : ENOENT);
   return nullptr;
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,9 @@ struct MountOptions {
   std::optional<std::string> token;
   bool offline = false;
   bool read_only = false;
+  bool remove_on_shelves_only = false;     ///< not through hub/ or any other place than models/, datasets/, …
+  std::uint64_t quota = 0;                 ///< what all roots may occupy; older models go for new downloads. 0: no limit
+  std::uint64_t min_free = 0;              ///< free space of the first root's volume that is kept in the same way
   bool allow_other = false;
   bool show_all = true;
   FetchOptions fetch;

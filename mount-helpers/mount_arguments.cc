@@ -82,6 +82,21 @@ Setter size(const char* name, std::uint64_t FetchOptions::*field) {
   };
 }
 
+Setter room(const char* name, std::uint64_t MountOptions::*field) {
+  return [name, field](MountOptions& options, const std::string& value) -> Status {
+    const auto bytes = parse_size(value);
+    if (!bytes) return fail(ErrorKind::kInvalid, std::string("option ") + name + "=" + value + ": not a size, such as 512M or 20G");
+    options.*field = *bytes;
+    return {};
+  };
+}
+
+Status set_remove(MountOptions& options, const std::string& value) {
+  if (value != "all" && value != "models") return fail(ErrorKind::kInvalid, "option remove=" + value + ": must be all or models");
+  options.remove_on_shelves_only = value == "models";
+  return {};
+}
+
 Status set_floor(MountOptions& options, const std::string& value) {
   auto set = size("floor", &FetchOptions::floor_bytes)(options, value);
   // 0 in the options stands for the default rule; who asks for none gets the least there is.
@@ -112,6 +127,9 @@ const std::map<std::string, Setter>& with_value() {
       {"connections", connections("connections", &FetchOptions::connections)},
       {"connections_per_file", connections("connections_per_file", &FetchOptions::connections_per_file)},
       {"floor", set_floor},
+      {"quota", room("quota", &MountOptions::quota)},
+      {"min_free", room("min_free", &MountOptions::min_free)},
+      {"remove", set_remove},
       {"partial_total", size("partial_total", &FetchOptions::partial_total)},
       {"partial_age", set_partial_age},
       {"trash", set_trash},
@@ -229,6 +247,9 @@ Result<MountOptions> mount_options(const MountArguments& arguments) {
   if (!options) return options;
   for (const std::string& word : words) {
     if (auto applied = apply(*options, word); !applied) return std::unexpected(applied.error());
+  }
+  if (options->read_only && (options->quota > 0 || options->min_free > 0)) {
+    return fail(ErrorKind::kInvalid, "options quota and min_free remove models, which option ro forbids: give one or the other");
   }
   options->mountpoint = arguments.mountpoint;
   return options;

@@ -25,7 +25,7 @@ std::string words_for(int err) {
     case ENOTEMPTY:
       return "the folder is not empty; remove what is in it first";
     case EROFS:
-      return "the mount is read-only";
+      return "the mount is read-only, or takes removals through models/, datasets/, spaces/ and kernels/ only";
     case ENOTCONN:
     case ECONNABORTED:
       return "the daemon of this mount is dead; `hubfs mount` on it recovers it";

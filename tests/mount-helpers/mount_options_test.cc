@@ -98,6 +98,21 @@ TEST_F(MountOptionWords, MalformedValuesAreRefusedWithASentence) {
   for (const auto& [word, sentence] : cases) EXPECT_THAT(refusal(word), HasSubstr(sentence));
 }
 
+TEST_F(MountOptionWords, RoomAndWhereRemovalsAreTaken) {
+  const MountOptions none = parse({});
+  EXPECT_EQ(none.quota, 0U);
+  EXPECT_EQ(none.min_free, 0U);
+  EXPECT_FALSE(none.remove_on_shelves_only);
+  const MountOptions all = parse({"quota=2T,min_free=512M,remove=models"});
+  EXPECT_EQ(all.quota, std::uint64_t{2} << 40U);
+  EXPECT_EQ(all.min_free, std::uint64_t{512} << 20U);
+  EXPECT_TRUE(all.remove_on_shelves_only);
+  EXPECT_FALSE(parse({"remove=models,remove=all"}).remove_on_shelves_only);
+  EXPECT_THAT(refusal("quota=lots"), HasSubstr("not a size"));
+  EXPECT_THAT(refusal("remove=hub"), HasSubstr("must be all or models"));
+  EXPECT_THAT(refusal("ro,quota=1G"), HasSubstr("option ro forbids"));
+}
+
 TEST_F(MountOptionWords, UnknownWordsAreRefusedByName) {
   for (const char* word : {"nonsense", "ro=1", "show", "uid", "expose=yes", "subtree", "max_read", "Ro", "offline ",
                            "remove=models", "xdev"}) {
