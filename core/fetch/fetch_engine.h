@@ -37,6 +37,13 @@ class FetchEvents {
   virtual void on_tainted(const FetchTarget& target) = 0;
   /// Partial downloads of a repo were removed, because nobody had used them for long or all took too much.
   virtual void on_cleaned(const RepoKey& key) = 0;
+  /// Asked with FetchOptions::ask_for_room, before more of the file is here than `upto` bytes: as soon as there is room for
+  /// them, or will not be (kNoSpace, with words), `done` is called once, on any thread.
+  virtual void make_room(const FetchFilePtr& file, std::uint64_t upto, std::function<void(Status)> done) {
+    static_cast<void>(file);
+    static_cast<void>(upto);
+    done({});
+  }
 };
 
 struct FetchStatus {

@@ -27,6 +27,7 @@ struct FetchOptions {
   std::chrono::seconds give_up_after{120};         ///< a read without a byte for this long gets an error
   std::chrono::seconds open_gives_up_after{10};    ///< an open
   std::uint64_t floor_bytes = 0;                   ///< free space that downloads leave alone; 0: the default rule
+  bool ask_for_room = false;                       ///< FetchEvents::make_room is asked before a file takes space
   std::chrono::seconds partial_age{30 * 86'400};       ///< partial downloads that nobody used for this long go; 0: never
   std::uint64_t partial_total = 0;                 ///< the longest unused go while all take more than this; 0: no limit
 };

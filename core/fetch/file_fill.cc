@@ -63,7 +63,9 @@ void FileFill::begin() {
 void FileFill::start() {
   stage_ = Stage::kStarting;
   run_on_pool([this]() -> std::function<void()> {
-    auto start = std::make_shared<Result<FillStart>>(start_fill(*world_.root, target(), world_.options.floor_bytes));
+    // Where room can be made, that comes before the floor.
+    const auto floor = world_.options.ask_for_room ? std::nullopt : std::optional(world_.options.floor_bytes);
+    auto start = std::make_shared<Result<FillStart>>(start_fill(*world_.root, target(), floor));
     return [this, start] { started(std::move(*start)); };
   });
 }
@@ -72,6 +74,16 @@ void FileFill::started(Result<FillStart> start) {
   if (!start) return fail_all(start.error());
   if (start->blob) return complete(std::move(start->blob));
   partial_ = std::move(start->partial);
+  const std::uint64_t first = next_room(target().size, partial_->present().total());
+  if (!world_.options.ask_for_room || granted_ >= first) return ready();
+  ask_for_room(first, [this](const Status& room) {
+    const Status enough = room ? check_floor(*world_.root, world_.options.floor_bytes) : room;
+    if (!enough) return fail_all(enough.error());
+    ready();
+  });
+}
+
+void FileFill::ready() {
   // A description of its own: the lock on the partial must end with this fill, not with the last reader.
   UniqueFd for_readers(::open(("/proc/self/fd/" + std::to_string(partial_->fd())).c_str(), O_RDONLY | O_CLOEXEC));
   if (!for_readers) return fail_all(fail_errno("partial download of " + name()).error());

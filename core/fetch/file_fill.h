@@ -58,6 +58,9 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
 
   void start();
   void started(Result<FillStart> start);
+  void ready();
+  void ask_for_room(std::uint64_t upto, std::function<void(Status)> then);
+  [[nodiscard]] bool may_grow();
   void decide_on_fill();
   void look_for_header();
   [[nodiscard]] FillState fill_state() const;
@@ -67,6 +70,8 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
   void tick();
   void give_up_late_ones(Clock::time_point now);
   void check_space(Clock::time_point now);
+  void ask_for_all(Clock::time_point now);
+  void set_room(const Status& room);
   void look_for_blob_of_others();
   void take_lock();
   void end_if_idle(Clock::time_point now);
@@ -98,6 +103,11 @@ class FileFill : public TransferSink, public std::enable_shared_from_this<FileFi
   bool open_ = false;         // some handle is, or may be
   bool filling_ = false;      // the rest is wanted; stays so when all handles are closed
   bool room_ = true;          // for the rest
+  bool asking_ = false;       // for room
+  std::uint64_t asked_upto_ = 0;
+  std::uint64_t granted_ = 0; // so much of the file may be here
+  Error no_room_;             // why not more
+  Clock::time_point answered_;
   std::uint64_t header_end_ = 0;
   bool header_known_ = false;
 

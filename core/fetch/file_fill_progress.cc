@@ -50,6 +50,7 @@ bool FileFill::on_arrived(ByteRange range, std::span<const std::byte> bytes) {
   }
   last_byte_ = Clock::now();
   failures_ = 0;
+  if (!may_grow()) return false;
   if (!header_known_) look_for_header();
   if (!readers_.readers().empty()) readers_.answer_ready(*file_);
   feed_hash();
@@ -112,7 +113,8 @@ void FileFill::tick() {
 
 void FileFill::give_up_late_ones(Clock::time_point now) {
   const auto opened = readers_.oldest_open();
-  if (opened && now - *opened > world_.options.open_gives_up_after) {
+  // Making room takes its own time.
+  if (opened && !asking_ && now - std::max(*opened, answered_) > world_.options.open_gives_up_after) {
     Error late{ErrorKind::kTimeout,
                name() + ": no answer from the Hub within " + std::to_string(world_.options.open_gives_up_after.count()) + " s", 0};
     readers_.answer_opens(std::unexpected(last_error_.message.empty() ? std::move(late) : last_error_));
@@ -124,27 +126,6 @@ void FileFill::give_up_late_ones(Clock::time_point now) {
   });
   if (!stuck) return;
   fail_all(last_error_.message.empty() ? Error{ErrorKind::kTimeout, name() + ": nothing came from the Hub", 0} : last_error_);
-}
-
-// The header of a file may be read with less room than the file needs; the rest begins only with room for all of it, and
-// stops when the floor is reached.
-void FileFill::check_space(Clock::time_point now) {
-  if (now - checked_space_ < kBetweenLooks || !partial_) return;
-  checked_space_ = now;
-  const std::uint64_t missing = target().size - partial_->present().total();
-  const bool room = has_room_for(*world_.root, room_ && announced_ && lock_.held() ? 0 : missing, world_.options.floor_bytes);
-  if (room == room_) return;
-  room_ = room;
-  if (room) {
-    file_->set_hindrance("");
-    return;
-  }
-  const Error error{ErrorKind::kNoSpace,
-                    name() + ": not downloaded to its end, since " + world_.root->path() + " has no room for it; make room, for example with `hubfs rm`", 0};
-  log::warn(error.message);
-  file_->set_hindrance(error.message);
-  transfers_.cancel_less_urgent_than(Urgency::kAhead);
-  readers_.answer_wholes(std::unexpected(error));
 }
 
 // Another client may have published the same blob: then it is ours too.

@@ -21,6 +21,12 @@ bool wants_fill(const FetchOptions& options, std::uint64_t size, const ReadPatte
 /// not say how long it is. 0 for anything else.
 std::uint64_t header_end(std::string_view path, std::uint64_t size, std::span<const std::byte> first_bytes);
 
+/// Up to where room for a file is asked for next, when `here` of its bytes are here or granted.
+inline std::uint64_t next_room(std::uint64_t size, std::uint64_t here) {
+  constexpr std::uint64_t kStep = 32U << 20U;
+  return here >= size || size - here <= kStep ? size : here + kStep;
+}
+
 /// Up to this size a safetensors header is asked for in one piece.
 inline constexpr std::uint64_t kLargestHeaderAtOnce = 64U << 20U;
 

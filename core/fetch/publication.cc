@@ -72,7 +72,14 @@ std::optional<UniqueFd> adopt_blob(const CacheRoot& root, const FetchTarget& tar
   return std::move(*blob);
 }
 
-Result<FillStart> start_fill(const CacheRoot& root, const FetchTarget& target, std::uint64_t floor_bytes) {
+Status check_floor(const CacheRoot& root, std::uint64_t floor_bytes) {
+  if (has_room_for(root, 0, floor_bytes)) return {};
+  const std::uint64_t floor = floor_bytes != 0 ? floor_bytes : default_floor(root);
+  return fail(ErrorKind::kNoSpace, root.path() + ": less than " + std::to_string(floor >> 10U) +
+                                       " KiB free, nothing more is downloaded; make room, for example with `hubfs rm`");
+}
+
+Result<FillStart> start_fill(const CacheRoot& root, const FetchTarget& target, std::optional<std::uint64_t> floor_bytes) {
   FillStart start;
   if (auto blob = adopt_blob(root, target)) {
     start.blob = std::move(*blob);
@@ -93,10 +100,8 @@ Result<FillStart> start_fill(const CacheRoot& root, const FetchTarget& target, s
       }
     }
   }
-  if (!has_room_for(root, 0, floor_bytes)) {
-    const std::uint64_t floor = floor_bytes != 0 ? floor_bytes : default_floor(root);
-    return fail(ErrorKind::kNoSpace, root.path() + ": less than " + std::to_string(floor >> 10U) +
-                                         " KiB free, nothing more is downloaded; make room, for example with `hubfs rm`");
+  if (floor_bytes) {
+    if (auto room = check_floor(root, *floor_bytes); !room) return std::unexpected(room.error());
   }
   auto partial = PartialFile::open(root, target.key, target.etag, {target.commit, target.path, target.ref, target.size});
   if (!partial) return std::unexpected(partial.error());

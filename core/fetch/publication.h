@@ -24,8 +24,9 @@ struct FillStart {
 };
 
 /// Looks for the blob (another client may have brought it), links it from the shared store if that has it, checks the
-/// floor of free space, opens the partial. A blob that is found gets its snapshot entry if it has none.
-Result<FillStart> start_fill(const CacheRoot& root, const FetchTarget& target, std::uint64_t floor_bytes);
+/// floor of free space (unless the caller does that later), opens the partial. A blob that is found gets its snapshot
+/// entry if it has none.
+Result<FillStart> start_fill(const CacheRoot& root, const FetchTarget& target, std::optional<std::uint64_t> floor_bytes);
 
 /// The blob as some other client left it, with the snapshot entry for this path; nullopt when it is not there.
 std::optional<UniqueFd> adopt_blob(const CacheRoot& root, const FetchTarget& target);
@@ -56,5 +57,7 @@ Status publish(const CacheRoot& root, const FetchTarget& target, PartialFile& pa
 std::uint64_t default_floor(const CacheRoot& root);
 /// Whether `bytes` more leave the floor (0: the default one) free.
 bool has_room_for(const CacheRoot& root, std::uint64_t bytes, std::uint64_t floor_bytes);
+/// kNoSpace, in words, when less than the floor is free.
+Status check_floor(const CacheRoot& root, std::uint64_t floor_bytes);
 
 }  // namespace hubfs

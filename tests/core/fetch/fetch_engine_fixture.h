@@ -22,6 +22,10 @@ struct CountedEvents : FetchEvents {
   void on_changed(const FetchTarget&) override { ++changed; }
   void on_tainted(const FetchTarget&) override { ++tainted; }
   void on_cleaned(const RepoKey&) override { ++cleaned; }
+  void make_room(const FetchFilePtr& file, std::uint64_t upto, std::function<void(Status)> done) override {
+    room ? room(file, upto, std::move(done)) : done({});
+  }
+  std::function<void(const FetchFilePtr&, std::uint64_t, std::function<void(Status)>)> room;  ///< set before the first fetch
   std::atomic<int> published{0};
   std::atomic<int> changed{0};
   std::atomic<int> tainted{0};
