@@ -72,6 +72,18 @@ EvictionChoice choose_evictions(std::vector<EvictionCandidate> candidates, const
   return choice;
 }
 
+const EvictionCandidate* find_model(const std::vector<EvictionCandidate>& models, const RepoKey& key) {
+  const auto it =
+      std::find_if(models.begin(), models.end(), [&](const EvictionCandidate& each) { return each.key == key; });
+  return it == models.end() ? nullptr : &*it;
+}
+
+std::uint64_t bytes_alone(const EvictionCandidate& model) {
+  std::uint64_t bytes = 0;
+  for (const auto& [file, use] : model.files) bytes += use.names == 1 ? use.bytes : 0;
+  return bytes;
+}
+
 std::string words_of_kept(const std::vector<std::string>& stay) {
   if (stay.empty()) return {};
   std::string words = "; what stays: ";

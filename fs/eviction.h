@@ -41,6 +41,11 @@ struct EvictionChoice {
 /// gives nothing of what is still needed are passed over.
 [[nodiscard]] EvictionChoice choose_evictions(std::vector<EvictionCandidate> candidates, const RoomNeeded& needed);
 
+/// The one of a repo; null when there is none.
+[[nodiscard]] const EvictionCandidate* find_model(const std::vector<EvictionCandidate>& models, const RepoKey& key);
+/// What its files occupy, without those that have other names.
+[[nodiscard]] std::uint64_t bytes_alone(const EvictionCandidate& model);
+
 /// Those that stay as the end of a sentence, cut after a few: "; what stays: …". "" when none does.
 [[nodiscard]] std::string words_of_kept(const std::vector<std::string>& stay);
 

@@ -22,6 +22,9 @@
 
 namespace hubfs {
 
+class SpaceKeeper;
+class UseLog;
+
 /// An open file.
 struct FileHandle {
   OpenFilePtr file;
@@ -58,6 +61,8 @@ struct FuseContext {
   HandleTable<DirHandle> dirs;
   std::function<void(const RepoKey&)> look_now;      ///< the change feed looks at a repo before this returns; reads the disk
   std::function<void(const RepoKey&)> note_changed;  ///< have the change feed look at a repo soon; never blocks
+  UseLog* uses = nullptr;               ///< set by the mount before the first request
+  const SpaceKeeper* space = nullptr;   ///< likewise
 
   /// Path of a node from the root of the whole view.
   [[nodiscard]] std::string full_path(NodeId node) const;
@@ -99,7 +104,7 @@ std::optional<FetchTarget> fetch_target(const View& view, const DirSpec& parent,
 /// Attributes for the kernel, with what has arrived of a running download.
 struct stat to_stat(FuseContext& context, const Target& target, bool* changing);
 
-/// Takes a user of an open file away and closes its passthrough with the last one.
+/// Takes a user of an open file away and closes its passthrough with the last one, which is a use of its model.
 void close_if_last(fuse_req_t request, FuseContext& context, NodeId node);
 
 /// The tables of operations, by theme; fuse_ops.cc puts them together.

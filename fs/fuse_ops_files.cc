@@ -12,6 +12,7 @@
 
 #include "core/base/hash.h"
 #include "core/base/log.h"
+#include "core/catalog/use_log.h"
 #include "core/fetch/companions.h"
 #include "fs/errno_map.h"
 #include "fs/fuse_context.h"
@@ -54,6 +55,7 @@ void try_passthrough(fuse_req_t request, FuseContext& context, OpenFile& file) {
 void reply_open(fuse_req_t request, FuseContext& context, NodeId node, OpenFilePtr file, fuse_file_info info,
                 bool drop_pages = false) {
   auto handle = std::make_shared<FileHandle>();
+  if (context.uses != nullptr && file->repo) context.uses->note(*file->repo);
   if (file->backing_id > 0) {
 #ifdef FUSE_CAP_PASSTHROUGH
     info.backing_id = file->backing_id;
@@ -103,6 +105,7 @@ void open_complete(fuse_req_t request, FuseContext& context, const Node& node, c
   auto fresh = std::make_shared<OpenFile>();
   fresh->fd = std::move(*fd);
   fresh->size = target.file->size;
+  fresh->repo = target.tree->repo()->key;
   fresh->last_stat = to_stat(context, target, nullptr);
   // The kernel's pages are those of this very file, unless another client has replaced it since the last open.
   fresh->keep_cache = target.file->state == FileState::kCached && context.inodes.same_content(node.id, content_version(fresh->fd.get()));
@@ -157,6 +160,7 @@ void open_missing(fuse_req_t request, FuseContext& context, const NodePtr& node,
     context.set_error(identity, "");
     auto fresh = std::make_shared<OpenFile>();
     fresh->size = (*opened)->target().size;
+    fresh->repo = (*opened)->target().key;
     fresh->last_stat = last;
     fresh->fd = (*opened)->whole();
     const bool whole = static_cast<bool>(fresh->fd);
@@ -301,6 +305,7 @@ void op_release(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
 void close_if_last(fuse_req_t request, FuseContext& context, NodeId node) {
   const OpenFilePtr last = context.open_files.leave(node);
   if (!last) return;
+  if (context.uses != nullptr && last->repo) context.uses->note(*last->repo);
   close_backing(request, *last);
   if (last->fetch) context.engine.close(last->fetch);
 }

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "core/base/thread_annotations.h"
@@ -26,6 +27,7 @@ struct OpenFile {
   struct stat last_stat {};  ///< as it was when opened; shown when no name is left
   bool keep_cache = true;   ///< content is immutable, so the kernel's pages stay good
   int backing_id = 0;       ///< > 0: passthrough
+  std::optional<RepoKey> repo;  ///< which one is used by who has it open
 };
 using OpenFilePtr = std::shared_ptr<OpenFile>;
 

@@ -11,7 +11,7 @@ namespace hubfs {
 namespace {
 
 Removal removal_of(Removal::What what, const RepoKey& key, std::string path = {}) {
-  return {.what = what, .key = key, .commits = {}, .path = std::move(path), .etag = {}, .roots = {}};
+  return {.what = what, .key = key, .commits = {}, .path = std::move(path), .etag = {}, .for_good = false, .roots = {}};
 }
 
 // Adds what `plan_in` answers for each root; a root without any of it adds nothing.

@@ -35,6 +35,7 @@ struct Removal {
   std::vector<CommitHash> commits;  ///< those that lose something (not for kRepo)
   std::string path;                 ///< in the repo, of kFile and kFolder
   std::optional<BlobId> etag;       ///< of kFile, if it has a blob
+  bool for_good = false;            ///< not kept, although removed things are: the space is wanted now
   std::vector<RootRemoval> roots;   ///< those that have something of it; none: it is only shown
 
   /// Physical bytes that it gives back.

@@ -61,7 +61,7 @@ void Remover::expire() {
 std::optional<KeptPlace> Remover::place_for(const Removal& removal) {
   const bool takes = std::any_of(removal.roots.begin(), removal.roots.end(),
                                  [](const RootRemoval& part) { return !part.plan.removes_nothing(); });
-  if (!keeping_ || !takes) return std::nullopt;
+  if (!keeping_ || !takes || removal.for_good) return std::nullopt;
   return keeping_->place_for(removal.key, removal.what == What::kRepo);
 }
 

@@ -7,6 +7,7 @@
 
 #include "core/cache/kept.h"
 #include "fs/fuse_context.h"
+#include "fs/space_keeper.h"
 
 namespace hubfs {
 
@@ -50,6 +51,12 @@ std::string status_report(const FuseContext& context) {
     if (!file.error.empty()) item["error"] = file.error;
     downloads.push_back(std::move(item));
   }
+  nlohmann::json space{{"quota", context.options.quota}, {"min_free", context.options.min_free}};
+  if (context.space != nullptr) {
+    const SpaceKeeper::Report room = context.space->report();
+    space.update({{"occupied", room.occupied}, {"evicted", room.evicted}, {"evicted_bytes", room.evicted_bytes}, {"last", room.last},
+                  {"processes_not_seen", room.unseen}});
+  }
   const nlohmann::json report{
       {"version", HUBFS_VERSION},
       {"pid", ::getpid()},
@@ -69,6 +76,7 @@ std::string status_report(const FuseContext& context) {
       {"kept", {{"bytes", kept_bytes}, {"records", kept_records}}},
       {"downloads", downloads},
       {"removals", removals(context)},
+      {"space", space},
       {"last_error", fetch.last_error},
       {"last_refusal", context.view.remote().last_refusal()},
       {"problems", context.view.library().problems()},

@@ -1,28 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "mount-helpers/cache_removal.h"
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <optional>
 
 #include "core/base/log.h"
+#include "core/cache/this_process.h"
 #include "mount-helpers/removal_target.h"
 
 namespace hubfs {
-
-namespace {
-
-Caller this_user() {
-  Caller caller{::geteuid(), {::getegid()}};
-  std::vector<gid_t> groups(static_cast<std::size_t>(std::max(0, ::getgroups(0, nullptr))));
-  if (::getgroups(static_cast<int>(groups.size()), groups.data()) > 0) {
-    caller.groups.insert(caller.groups.end(), groups.begin(), groups.end());
-  }
-  return caller;
-}
-
-}  // namespace
 
 CacheRemoval::CacheRemoval(const MountOptions& options, std::vector<CacheRootPtr> roots)
     : parts_(options, std::move(roots)),
@@ -32,7 +17,7 @@ CacheRemoval::CacheRemoval(const MountOptions& options, std::vector<CacheRootPtr
                  parts_.library.refresh(key);
                  static_cast<void>(parts_.trees.drop(key));
                }),
-      caller_(this_user()) {
+      caller_(this_process()) {
   parts_.library.load();
 }
 

@@ -3,6 +3,7 @@
 // One function for each command; each returns the exit code and has already said what went wrong.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -54,9 +55,13 @@ int ls_command(const CacheArguments& cache, bool json);
 int rm_command(const RmArguments& arguments);
 int pin_command(const PinArguments& arguments);
 
+/// `hubfs gc --keep-below`: removes what was not used for longest while all roots together take more than `bytes`.
+int keep_below(const CacheArguments& cache, std::uint64_t bytes, bool dry_run, bool json);
+
 struct GcArguments {
   CacheArguments cache;
   std::string min_age;   ///< empty: the default
+  std::string keep_below;  ///< a size: keep_below() instead of collecting
   bool refs = false;     ///< refs to missing snapshots too
   bool dry_run = false;
   bool json = false;

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "mount-helpers/commands.h"
+#include "mount-helpers/quantities.h"
 
 namespace hubfs {
 
@@ -61,7 +62,17 @@ void add_gc_command(CLI::App& app, int& code) {
   command->add_option("--min-age", gc->min_age, "Leave alone what changed within this time (default: 1h)");
   command->add_flag("--refs", gc->refs, "Also refs to snapshots that are not here");
   command->add_flag("--json", gc->json, "As a JSON object");
-  command->callback([gc, &code] { code = gc_command(*gc); });
+  command->add_option("--keep-below", gc->keep_below, "Instead, remove the models not used for longest until the cache takes less than this");
+  command->callback([gc, &code] {
+    const auto limit = parse_size(gc->keep_below);
+    if (gc->keep_below.empty()) {
+      code = gc_command(*gc);
+    } else if (limit) {
+      code = keep_below(gc->cache, *limit, gc->dry_run, gc->json);
+    } else {
+      code = complain("--keep-below " + gc->keep_below + ": not a size, such as 512M or 2T");
+    }
+  });
 }
 
 void add_undo_command(CLI::App& app, int& code) {

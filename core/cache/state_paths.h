@@ -18,7 +18,8 @@ inline constexpr const char* kListings = "listings";
 inline constexpr const char* kNamesFile = "names.json";    ///< names given, first-seen times
 inline constexpr const char* kHiddenFile = "hidden.json";  ///< tombstones
 inline constexpr const char* kUsedFile = "used.json";      ///< when each repo was last used
-inline constexpr const char* kRoomLock = "room.lock";      ///< held by the mount that makes room
+inline constexpr const char* kRoomLock = "room.lock";      ///< held by the mount that gives room or makes some
+inline constexpr const char* kPromises = "promises";       ///< room given to downloads, a file for each mount
 
 inline std::string partial_dir(const RepoKey& key) { return std::string(kPartial) + "/" + layout::repo_folder(key); }
 /// The sparse data file of a blob that is being downloaded, and the journal of which ranges are in it.

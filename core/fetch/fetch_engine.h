@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/cache/cache_root.h"
@@ -42,7 +43,8 @@ class FetchEvents {
   virtual void make_room(const FetchFilePtr& file, std::uint64_t upto, std::function<void(Status)> done) {
     static_cast<void>(file);
     static_cast<void>(upto);
-    done({});
+    const auto granted = std::move(done);
+    granted({});
   }
 };
 

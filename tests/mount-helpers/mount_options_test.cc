@@ -115,7 +115,7 @@ TEST_F(MountOptionWords, RoomAndWhereRemovalsAreTaken) {
 
 TEST_F(MountOptionWords, UnknownWordsAreRefusedByName) {
   for (const char* word : {"nonsense", "ro=1", "show", "uid", "expose=yes", "subtree", "max_read", "Ro", "offline ",
-                           "remove=models", "xdev"}) {
+                           "removes=models", "xdev"}) {
     EXPECT_EQ(refusal(word), "unknown mount option '" + std::string(word) + "'; see the list in hubfs(1)");
   }
 }
