@@ -34,7 +34,7 @@ std::string status_report(const FuseContext& context) {
   nlohmann::json roots = nlohmann::json::array();
   for (const CacheRootPtr& root : context.view.library().roots()) {
     roots.push_back({{"path", root->path()}, {"writable", root->has_state()}, {"state", root->state_path()}, {"there", root->still_there()},
-                     {"problem", root->has_state() ? std::string() : root->no_state().message}});
+                     {"problem", root->has_state() && root->still_there() ? std::string() : root->no_state().message}});
   }
   std::uint64_t kept_bytes = 0;
   std::size_t kept_records = 0;

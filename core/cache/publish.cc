@@ -58,6 +58,18 @@ bool entry_is_fine(const CacheRoot& root, const RepoKey& key, const std::string&
   return target && !target->empty() && LinkTargets(root, key).blob(path, *target) == etag;
 }
 
+// A repo's folder appears with what others expect in it, or not at all: made in the private state, then renamed.
+Status place_new_repo(const CacheRoot& root, const RepoKey& key) {
+  const std::string staged = ".staged." + random_hex8();
+  Status status = make_dirs_at(root.state_fd(), staged + "/" + std::string(layout::kSnapshots), kFolderMode);
+  if (status) status = make_dirs_at(root.state_fd(), staged + "/" + std::string(layout::kBlobs), kFolderMode);
+  if (status && ::renameat(root.state_fd(), staged.c_str(), root.fd(), layout::repo_folder(key).c_str()) == 0) return {};
+  const bool others_were_first = status && (errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR);
+  if (status && !others_were_first) status = fail_errno(layout::repo_folder(key));
+  static_cast<void>(remove_tree(root.state_fd(), staged));
+  return status;
+}
+
 Status describe_clash(Status status, const std::string& what) {
   if (status) return status;
   const int err = status.error().sys_errno;
@@ -70,9 +82,12 @@ Status describe_clash(Status status, const std::string& what) {
 
 Status prepare_repo(const CacheRoot& root, const RepoKey& key) {
   write_cachedir_tag(root);
-  if (auto made = make_dirs_at(root.fd(), layout::blobs_dir(key), kFolderMode); !made) return made;
-  // Without it other clients call the repo corrupt until the first entry is there.
-  return make_dirs_at(root.fd(), layout::snapshots_dir(key), kFolderMode);
+  if (root.has_state() && !lstat_at(root.fd(), layout::repo_folder(key)) && errno == ENOENT) {
+    if (auto placed = place_new_repo(root, key); !placed) return placed;
+  }
+  // Without it other clients call the repo corrupt.
+  if (auto made = make_dirs_at(root.fd(), layout::snapshots_dir(key), kFolderMode); !made) return made;
+  return make_dirs_at(root.fd(), layout::blobs_dir(key), kFolderMode);
 }
 
 Status publish_blob(const CacheRoot& root, const RepoKey& key, const BlobId& etag, const std::string& state_file) {

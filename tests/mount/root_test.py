@@ -79,7 +79,7 @@ class RootTest(MountTest):
         self.assertTrue(self.shows(mounted, ["tiny", "more"]))
         self.assertEqual((mounted / "models/llama/tiny/w.bin").read_bytes(), WEIGHTS)
         self.assertDownloads(mounted)
-        self.assertEqual(self.root_status(mounted)["problem"], "")
+        self.assertTrue(wait_until(lambda: self.root_status(mounted)["problem"] == "", 20))
         # And it is followed like the first one.
         cache.add("meta/third", {"config.json": CONFIG})
         self.assertTrue(self.shows(mounted, ["tiny", "more", "third"]))
