@@ -193,6 +193,16 @@ bool may_have_moved(FuseContext& context, const Node& node) {
   return false;
 }
 
+// Why the cache could not be read where the kernel knows the node: what seems not to be there may be there.
+std::optional<Error> failure_around(FuseContext& context, const Node& node) {
+  for (const Dentry& name : context.inodes.names_of(node.id)) {
+    const NodePtr parent = context.inodes.find(name.parent);
+    if (!parent || !parent->dir || !parent->dir->key) continue;
+    if (const RevisionTreePtr tree = context.view.tree_of(*parent->dir); tree && tree->failure()) return tree->failure();
+  }
+  return std::nullopt;
+}
+
 void op_open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   FuseContext& context = context_of(request);
   if ((info->flags & O_ACCMODE) != O_RDONLY || (info->flags & O_TRUNC) != 0) {
@@ -218,6 +228,7 @@ void op_open(fuse_req_t request, fuse_ino_t id, fuse_file_info* info) {
   }
   auto place = resolve_place(context, *node);
   if (!place) {
+    if (const auto failure = failure_around(context, *node)) return reply_error(request, "open", *failure);
     // Where a name stands for another node by now, ESTALE makes the kernel look again.
     fuse_reply_err(request, may_have_moved(context, *node) ? ESTALE : ENOENT);
     return;

@@ -301,6 +301,7 @@ Status Remover::unlink(const DirSpec& dir, const std::string& name, const Caller
 
 Result<Removal> Remover::plan(const DirSpec& dir, const std::string& dir_path, const std::string& name) {
   const Lookup found = view_.look_up(dir, dir_path, name, false);
+  if (const auto* error = std::get_if<Error>(&found)) return std::unexpected(*error);
   const auto* target = as_target(found);
   if (target == nullptr || !*target) return fail(ErrorKind::kNotFound, name + ": no such file or directory");
   if (!(*target)->dir) return plan_file(view_, dir, name, {});
@@ -315,6 +316,7 @@ Result<Removal> Remover::plan(const DirSpec& dir, const std::string& dir_path, c
 
 Status Remover::rmdir(const DirSpec& dir, const std::string& dir_path, const std::string& name, const Caller& caller) {
   const Lookup found = view_.look_up(dir, dir_path, name, false);
+  if (const auto* error = std::get_if<Error>(&found)) return std::unexpected(*error);
   const auto* target = as_target(found);
   if (target == nullptr || !*target) return fail(ErrorKind::kNotFound, name + ": no such directory");
   if (!(*target)->dir) return fail_errno(name, ENOTDIR);

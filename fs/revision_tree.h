@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "core/base/error.h"
 #include "core/catalog/library.h"
 #include "core/catalog/memory.h"
 #include "core/model/listing.h"
@@ -70,8 +71,10 @@ class RevisionTree {
   [[nodiscard]] const ListingPtr& listing() const { return listing_; }
   [[nodiscard]] const Permission& folder_permission() const { return folder_permission_; }
   [[nodiscard]] std::int64_t first_seen_ns() const { return first_seen_ns_; }
-  /// False when a snapshot could not be read, for a reason that may pass: it is not kept, and nothing is removed by it.
-  [[nodiscard]] bool is_whole() const { return whole_; }
+  /// Set when something could not be read, for a reason that may pass (too many open files, an I/O error): what is missing
+  /// here may be there. Such a tree is not kept, nothing is removed by it, and nothing is downloaded because of it.
+  [[nodiscard]] const std::optional<Error>& failure() const { return failure_; }
+  [[nodiscard]] bool is_whole() const { return !failure_; }
 
   /// The file at a path; null if there is none (or it was removed).
   [[nodiscard]] const TreeFile* file(const std::string& path) const;
@@ -97,7 +100,7 @@ class RevisionTree {
   ListingPtr listing_;
   Permission folder_permission_;
   std::int64_t first_seen_ns_ = 0;
-  bool whole_ = true;
+  std::optional<Error> failure_;
   std::vector<TreeFile> files_;        // sorted so that a folder's files are one run
   std::vector<std::string> folders_;   // sorted likewise, without ""
   std::unique_ptr<std::atomic<bool>[]> removed_files_;

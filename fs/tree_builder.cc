@@ -129,9 +129,14 @@ class TreeBuilder {
   }
 
   // Fills in what the bytes on disk say. False when no copy has the blob.
+  void note_failure(const Error& error) {
+    if (!tree_->failure_ && may_pass(error.sys_errno)) tree_->failure_ = error;
+  }
+
   bool find_blob(TreeFile& file) {
     for (std::size_t i = 0; i < in_.repo->copies.size(); ++i) {
       const auto blob = stat_blob(*in_.repo->copies[i].root, in_.repo->key, *file.etag);
+      if (!blob) note_failure(blob.error());
       if (!blob || blob->form == BlobForm::kAbsent) continue;
       const auto size = static_cast<std::uint64_t>(blob->st.st_size);
       // A blob of another length than the commit says is a damaged download of some client: it is fetched again.
@@ -165,7 +170,7 @@ class TreeBuilder {
     std::vector<std::string> problems;
     const auto entries = scan_snapshot(*where.root, in_.repo->key, in_.commit, &problems);
     if (!entries) {
-      if (may_pass(entries.error().sys_errno)) tree_->whole_ = false;
+      note_failure(entries.error());
       return;
     }
     for (const std::string& problem : problems) log::debug(in_.repo->key.text() + ": " + problem);

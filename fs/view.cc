@@ -331,7 +331,10 @@ Lookup View::look_up_in_revision(const DirSpec& dir, const std::string& name, bo
   const RevisionTreePtr tree = tree_of(dir);
   if (!tree) return nothing();
   const std::string path = dir.path.empty() ? name : dir.path + "/" + name;
-  if (const TreeFile* file = tree->file(path)) return std::optional(file_target(tree, *file));
+  const TreeFile* file = tree->file(path);
+  const bool complete = file != nullptr && (file->state == FileState::kCached || file->state == FileState::kRealFile);
+  if (tree->failure() && !complete && !tree->has_folder(path)) return *tree->failure();
+  if (file != nullptr) return std::optional(file_target(tree, *file));
   if (tree->has_folder(path)) {
     DirSpec sub = dir;
     sub.path = path;
@@ -438,6 +441,7 @@ ReadDir View::list(const DirSpec& dir, const std::string& path, bool ask) const 
   }
   const RevisionTreePtr tree = tree_of(dir);
   if (!tree) return Error{ErrorKind::kNotFound, "no such revision any more", 0};
+  if (tree->failure()) return *tree->failure();
   if (ask) {
     if (auto need = need_listing(dir, tree)) return std::move(*need);
   }

@@ -2,6 +2,7 @@
 #include "core/cache/repo_scan.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include "core/cache/dir_walk.h"
 #include "core/cache/layout.h"
@@ -21,8 +22,11 @@ bool is_known_stranger(const std::string& name) {
          name == ".DS_Store" || name == "Thumbs.db" || name == "desktop.ini";
 }
 
-void scan_refs(const CacheRoot& root, const RepoKey& key, RepoOnDisk& repo) {
-  for (const RefFile& file : read_ref_files(root, key, &repo.problems)) {
+Status scan_refs(const CacheRoot& root, const RepoKey& key, RepoOnDisk& repo) {
+  std::optional<Error> failure;
+  const std::vector<RefFile> files = read_ref_files(root, key, &repo.problems, &failure);
+  if (failure) return std::unexpected(*failure);
+  for (const RefFile& file : files) {
     if (layout::is_temporary_ref_name(file.name)) continue;
     const std::string path = layout::refs_dir(key) + "/" + file.name;
     const auto name = RefName::parse(file.name);
@@ -34,14 +38,16 @@ void scan_refs(const CacheRoot& root, const RepoKey& key, RepoOnDisk& repo) {
       repo.refs.emplace(*name, *file.commit);
     }
   }
+  return {};
 }
 
-void scan_commits(const CacheRoot& root, const RepoKey& key, RepoOnDisk& repo) {
+Status scan_commits(const CacheRoot& root, const RepoKey& key, RepoOnDisk& repo) {
   const std::string folder = layout::snapshots_dir(key);
   const auto names = read_dir_at(root.fd(), folder);
   if (!names) {
+    if (may_pass(names.error().sys_errno)) return std::unexpected(names.error());
     repo.problems.push_back(names.error().message);
-    return;
+    return {};
   }
   for (const NameInDir& entry : *names) {
     const std::string path = folder + "/" + entry.name;
@@ -52,8 +58,11 @@ void scan_commits(const CacheRoot& root, const RepoKey& key, RepoOnDisk& repo) {
       repo.problems.push_back(path + ": not named by a commit of 40 lower-case hex digits; ignored");
     } else if (const auto st = lstat_at(root.fd(), path); st && S_ISDIR(st->st_mode)) {
       repo.commits.push_back({*commit, mtime_of(*st)});
+    } else if (!st && may_pass(errno)) {
+      return fail_errno(path);
     }
   }
+  return {};
 }
 
 }  // namespace
@@ -81,8 +90,8 @@ Result<RepoOnDisk> scan_repo(const CacheRoot& root, const RepoKey& key) {
   if (!S_ISDIR(st->st_mode)) return fail(ErrorKind::kNotFound, folder + ": not a folder");
   RepoOnDisk repo;
   repo.folder = *st;
-  scan_refs(root, key, repo);
-  scan_commits(root, key, repo);
+  if (auto scanned = scan_refs(root, key, repo); !scanned) return std::unexpected(scanned.error());
+  if (auto scanned = scan_commits(root, key, repo); !scanned) return std::unexpected(scanned.error());
   return repo;
 }
 

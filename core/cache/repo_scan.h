@@ -39,7 +39,8 @@ struct RepoOnDisk {
 /// skipped. `problems` (may be null) gets a sentence for each strange entry.
 Result<std::vector<RepoKey>> list_repos(const CacheRoot& root, std::vector<std::string>* problems);
 
-/// kNotFound when the folder is not there.
+/// kNotFound when the folder is not there. A failure that may pass (too many open files, an I/O error) is an error too:
+/// the repo would look smaller than it is.
 Result<RepoOnDisk> scan_repo(const CacheRoot& root, const RepoKey& key);
 
 enum class BlobForm : std::uint8_t {

@@ -5,6 +5,7 @@
 #include <chrono>
 
 #include "core/base/log.h"
+#include "core/cache/dir_walk.h"
 #include "core/catalog/evidence.h"
 #include "core/catalog/family.h"
 #include "core/catalog/naming.h"
@@ -100,6 +101,7 @@ struct Library::Scanned {
   std::map<CommitHash, std::int64_t> mtimes;
   std::vector<std::string> problems;
   std::string evidence_commit;
+  bool unread = false;  // something could not be read, for a reason that may pass
 };
 
 Library::Library(std::vector<CacheRootPtr> roots, Memory& memory) : roots_(std::move(roots)), memory_(memory) {}
@@ -108,11 +110,12 @@ Library::Scanned Library::scan(const RepoKey& key) const {
   Scanned scanned{key, std::make_shared<RepoEntry>(RepoEntry{.key = key, .copies = {}, .partials = {}, .refs = {}, .commits = {},
                                                              .first_seen_ns = {}, .default_commit = {}, .hub_folders = {},
                                                              .family = {}, .type = {}, .name = {}}),
-                  {}, {}, {}};
+                  {}, {}, {}, false};
   RepoEntry& entry = *scanned.entry;
   for (const CacheRootPtr& root : roots_) {
     auto disk = scan_repo(*root, key);
     if (!disk) {
+      scanned.unread = scanned.unread || may_pass(disk.error().sys_errno);
       if (disk.error().kind != ErrorKind::kNotFound) scanned.problems.push_back(key.text() + ": " + disk.error().message);
       continue;
     }
@@ -307,8 +310,10 @@ bool Library::refresh(const RepoKey& key) {
   const RepoPtr before = find(key);
   Scanned scanned = scan(key);
   if (!before && !scanned.entry) return false;
-  const bool changed = !before || !scanned.entry || !same_disk(*before, *scanned.entry);
   for (const std::string& problem : scanned.problems) log::debug(problem);
+  // What was known is nearer to the truth than what was seen.
+  if (before && scanned.unread) return false;
+  const bool changed = !before || !scanned.entry || !same_disk(*before, *scanned.entry);
   std::vector<Scanned> one;
   one.push_back(std::move(scanned));
   file_entries(one);
@@ -319,6 +324,7 @@ std::vector<RepoKey> Library::refresh_list() {
   std::map<RepoKey, std::vector<CacheRootPtr>> now;
   for (const CacheRootPtr& root : roots_) {
     const auto found = list_repos(*root, nullptr);
+    if (!found && may_pass(found.error().sys_errno)) return {};
     for (const RepoKey& key : found ? *found : std::vector<RepoKey>{}) now[key].push_back(root);
   }
   for (const RepoKey& key : list_partial_repos(*roots_.front())) now.try_emplace(key);

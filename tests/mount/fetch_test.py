@@ -175,7 +175,7 @@ class FetchTest(FetchCase):
         path = self.prepare()
         lock = self.cache.root / ".locks/models--meta--tiny" / f"{sha256(DATA)}.lock"
         lock.parent.mkdir(parents=True)
-        holder = self.start("flock", "-x", lock, "sleep", "30")
+        holder = self.start("flock", "--no-fork", "-x", lock, "sleep", "30")
         self.assertTrue(wait_until(lambda: self.start("flock", "-n", lock, "true").wait() != 0))
         self.assertEqual(path.read_bytes(), DATA, "a reader is served all the same")
         # The other publishes: its blob is the one.

@@ -303,7 +303,7 @@ class HubTest(RemoveCase):
         etag = self.cache.blob("meta/one", "far.bin", b"far" * 1000).name
         lock = self.cache.root / ".locks/models--meta--one" / f"{etag}.lock"
         lock.parent.mkdir(parents=True)
-        self.start("flock", "-x", lock, "sleep", "30")
+        self.start("flock", "--no-fork", "-x", lock, "sleep", "30")
         self.assertTrue(wait_until(lambda: run("flock", "-n", lock, "true").returncode != 0))
         mount = self.mount()
         self.assertErrno(errno.EBUSY, os.rmdir, mount / "models/llama/one")

@@ -140,7 +140,8 @@ class BusyTest(RmCase):
         model = mounted / "models/llama/tiny"
         lock = self.cache.root / ".locks/models--meta--tiny" / f"{etag_of('model.safetensors', WEIGHTS)}.lock"
         lock.parent.mkdir(parents=True, exist_ok=True)
-        holder = subprocess.Popen(["flock", lock, "sleep", "60"])
+        # --no-fork: a child of it would outlive it, and hold the lock.
+        holder = subprocess.Popen(["flock", "--no-fork", lock, "sleep", "60"])
         self.addCleanup(holder.wait)
         self.addCleanup(holder.kill)
 
@@ -155,7 +156,7 @@ class BusyTest(RmCase):
         self.assertTrue(wait_until(lambda: lock.exists() and held(), 20))
         self.assertErrno(errno.EBUSY, os.rmdir, model)
         words = os.getxattr(model, "user.hubfs.error").decode()
-        self.assertRegex(words, rf"flock \(process {holder.pid}\) is downloading")
+        self.assertRegex(words, rf"sleep \(process {holder.pid}\) is downloading")
         done = self.hubfs("rm", "-y", model)
         self.assertEqual(done.returncode, 1)
         self.assertIn(f"process {holder.pid}", done.stderr)

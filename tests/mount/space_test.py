@@ -191,7 +191,7 @@ class QuotaTest(SpaceCase):
         lock = next((self.cache.repo("meta/one") / "blobs").iterdir()).name
         folder = self.cache.root / ".locks/models--meta--one"
         folder.mkdir(parents=True)
-        holder = self.start("flock", folder / f"{lock}.lock", "sleep", "300")
+        holder = self.start("flock", "--no-fork", folder / f"{lock}.lock", "sleep", "300")
         self.assertTrue(wait_until(lambda: run("flock", "-n", folder / f"{lock}.lock", "true").returncode != 0, 20))
         mounted = self.mount(hub=self.server, options=f"quota={6 * MIB}")
         self.assertEqual(self.read(mounted, "new"), data)
