@@ -218,6 +218,7 @@ void Library::file_entries(const std::vector<Scanned>& scanned) {
   for (const Scanned& item : scanned) remembered[item.key.text()] = memory_.repo(item.key);
   std::set<std::string> shelves;
   std::set<std::string> gone;
+  std::set<std::string> unread;  // nothing of it was seen, for a reason that may pass
   std::set<std::string> read;
   for (const auto& [key, repo] : remembered) read.insert(key);
   {
@@ -229,23 +230,33 @@ void Library::file_entries(const std::vector<Scanned>& scanned) {
       if (!item.problems.empty()) problems_[item.key] = item.problems;
       if (!item.entry) {
         if (old != repos_.end()) repos_.erase(old);
-        gone.insert(item.key.text());
+        // Its name and pin stay where it could not be read.
+        if (item.unread) {
+          unread.insert(item.key.text());
+        } else {
+          gone.insert(item.key.text());
+        }
         continue;
       }
       const bool same_shelf = old != repos_.end() && old->second->family == item.entry->family;
       if (same_shelf && old->second->default_commit) item.entry->name = old->second->name;
       RememberedRepo& memory = remembered[item.key.text()];
-      memory.evidence_commit = item.evidence_commit;
-      memory.first_seen_ns.clear();
+      if (!item.unread) {
+        memory.evidence_commit = item.evidence_commit;
+        memory.first_seen_ns.clear();
+      }
       for (const auto& [commit, seen] : item.entry->first_seen_ns) memory.first_seen_ns[commit.text()] = seen;
       // What was hidden stays hidden as long as the commit is cached.
-      std::erase_if(memory.hidden, [&](const auto& hidden) { return !memory.first_seen_ns.contains(hidden.first); });
+      if (!item.unread) {
+        std::erase_if(memory.hidden, [&](const auto& hidden) { return !memory.first_seen_ns.contains(hidden.first); });
+      }
       shelves.insert(shelf_of(item.key.type, item.entry->family));
       repos_[item.key] = item.entry;
     }
     for (const std::string& shelf : shelves) name_shelf_locked(shelf, remembered);
   }
   for (const std::string& key : gone) remembered.erase(key);
+  for (const std::string& key : unread) remembered.erase(key);
   const Status saved = memory_.change([&](RememberedRepos& all) {
     for (const std::string& key : gone) all.erase(key);
     for (const auto& [key, repo] : remembered) {

@@ -150,7 +150,11 @@ std::set<std::string> Memory::reload() {
 }
 
 void Memory::load_locked() {
-  if (!root_->has_state()) return;
+  if (!root_->has_state()) {
+    // A cache that is away has lost nothing: what was forgotten meanwhile counts only until its file is there again.
+    loaded_version_ = 0;
+    return;
+  }
   const auto version = version_of(root_->state_fd(), state::kNamesFile);
   if (version && (*version == 0 || *version == loaded_version_)) {
     unreadable_ = false;

@@ -101,6 +101,7 @@ class RootTest(MountTest):
         cache = self.filled(self.volume / inside if inside else self.volume)
         mounted = self.mount(cache, hub=self.served)
         self.assertTrue(self.shows(mounted, ["tiny", "more"]))
+        os.setxattr(mounted / "models/llama/tiny", "user.hubfs.pinned", b"1")
         self.detach()
         self.assertTrue(self.shows(mounted, []))
         self.assertErrno(errno.ENOENT, os.open, mounted / "hub/meta/more@main/far.bin", os.O_RDONLY)
@@ -117,7 +118,13 @@ class RootTest(MountTest):
         self.assertTrue(self.shows(mounted, ["tiny", "more"]))
         self.assertEqual((mounted / "models/llama/tiny/w.bin").read_bytes(), WEIGHTS)
         self.assertDownloads(mounted)
-        return mounted
+        # What is remembered of the cache came back with it, and stays when more is remembered.
+        os.setxattr(mounted / "models/llama/more", "user.hubfs.pinned", b"1")
+        for name in ("tiny", "more"):
+            self.assertErrno(errno.EPERM, os.rmdir, mounted / "models/llama" / name)
+        self.assertEqual(mounted.unmount(), "")
+        again = self.mount(cache, hub=self.served)
+        self.assertEqual(os.getxattr(again / "models/llama/tiny", "user.hubfs.pinned"), b"1")
 
     def test_a_volume_goes_and_comes_back(self):
         self.volume_goes_and_comes("hub")

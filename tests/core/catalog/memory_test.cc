@@ -251,6 +251,24 @@ TEST_F(MemoryOnDisk, FileThatCannotBeReadNowIsNotWrittenOverAndMayPinAnything) {
   EXPECT_TRUE(again.is_hidden(other, a, "path"));
 }
 
+TEST_F(MemoryOnDisk, WhatIsForgottenWhileTheCacheIsAwayIsThereAgainWithIt) {
+  Memory memory(root);
+  remember(memory, "x");
+  EXPECT_TRUE(memory.change([&](RememberedRepos& all) { all[key.text()].pinned = true; }));
+  const std::string kept = text();
+  std::filesystem::rename(cache.path(), cache.dir() + "/away");
+  EXPECT_EQ(root->follow(), CacheRoot::Change::kGone);
+  // As for every repo that is not there.
+  EXPECT_TRUE(memory.change([&](RememberedRepos& all) { all.erase(key.text()); }));
+  memory.reload();
+  std::filesystem::rename(cache.dir() + "/away", cache.path());
+  EXPECT_EQ(root->follow(), CacheRoot::Change::kReplaced);
+  EXPECT_EQ(text(), kept);
+  EXPECT_TRUE(memory.is_pinned_now(key));
+  EXPECT_TRUE(memory.change([&](RememberedRepos& all) { all[other.text()] = named("y"); }));
+  EXPECT_TRUE(Memory(root).is_pinned(key));
+}
+
 TEST_F(MemoryOnDisk, HidesAtOnceAndSavesWithTheFlush) {
   Memory memory(root);
   memory.hide(key, a, "f.bin");
