@@ -30,7 +30,7 @@ std::optional<std::string_view> parameter(std::string_view url, std::string_view
 }
 
 // "20260820T101500Z"
-std::optional<SystemClock::time_point> amz_date(std::string_view text) {
+std::optional<std::chrono::sys_seconds> amz_date(std::string_view text) {
   if (text.size() != 16 || text[8] != 'T' || text[15] != 'Z') return std::nullopt;
   const auto day = parse_u64(text.substr(0, 8));
   const auto time = parse_u64(text.substr(9, 6));
@@ -42,8 +42,9 @@ std::optional<SystemClock::time_point> amz_date(std::string_view text) {
   return std::chrono::sys_days(date) + seconds(*time / 10000 * 3600 + *time / 100 % 100 * 60 + *time % 100);
 }
 
-seconds until(SystemClock::time_point end, SystemClock::time_point now) {
-  return std::max(std::chrono::duration_cast<seconds>(end - now), seconds(0));
+// In whole seconds: the clock's own unit ends in the year 2262, and an address may name any.
+seconds until(std::chrono::sys_seconds end, SystemClock::time_point now) {
+  return std::max(end - std::chrono::floor<seconds>(now), seconds(0));
 }
 
 }  // namespace
@@ -57,7 +58,7 @@ std::optional<seconds> lifetime_of(std::string_view url, SystemClock::time_point
   if (const auto value = parameter(url, "expires")) {
     // Anything beyond the year 5000 is no unix time.
     if (const auto end = parse_u64(*value); end && *end < 100'000'000'000ULL) {
-      return until(SystemClock::time_point(seconds(*end)), now);
+      return until(std::chrono::sys_seconds(seconds(*end)), now);
     }
   }
   return std::nullopt;

@@ -36,6 +36,8 @@ TEST(Lifetime, IsReadFromSignedAddresses) {
   EXPECT_EQ(lifetime_of("https://c/x?Expires=" + std::to_string(unix_now - 90), now), seconds(0));
   EXPECT_EQ(lifetime_of("https://c/x?X-Amz-Date=20260820T095900Z&X-Amz-Expires=3600&x=y", now), seconds(3540));
   EXPECT_EQ(lifetime_of("https://c/x?X-Amz-Date=20260820T085900Z&X-Amz-Expires=3600", now), seconds(0));
+  EXPECT_EQ(lifetime_of("https://c/x?Expires=9999999999", now), seconds(9'999'999'999 - unix_now));
+  EXPECT_GT(lifetime_of("https://c/x?X-Amz-Date=99990820T095900Z&X-Amz-Expires=3600", now), std::chrono::hours(24 * 365 * 7000));
   for (const char* unknown : {"https://c/x", "https://c/x?", "https://c/x?Expires=", "https://c/x?Expires=abc",
                               "https://c/x?Expires=99999999999999999999", "https://c/x?Expires=999999999999999",
                               "https://c/x?X-Amz-Expires=5", "https://c/x?X-Amz-Date=20261350T000000Z&X-Amz-Expires=5",
