@@ -220,6 +220,8 @@ class ClientTest(MountTest):
         self.assertConsistent()
         for repo, files in repos.items():
             for path in files:
+                # What was hidden by a removal shows once the mount has looked at what the client just wrote.
+                self.assertTrue(wait_until((mount / "hub" / repo / path).exists, 5), f"{repo}/{path}")
                 self.assertEqual((mount / "hub" / repo / path).read_bytes(), expected(repo, path))
         self.assertEqual(mount.unmount(), "")
         self.assertConsistent()
