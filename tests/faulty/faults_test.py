@@ -10,7 +10,6 @@ has changed, nothing is left over outside hubfs's own state, the client finds no
 """
 
 import argparse
-import importlib.util
 import json
 import os
 import random
@@ -23,13 +22,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mount"))
 
-from hubfs_mount import Cache, LocalHub, Mounted, noise, sha256, wait_until  # noqa: E402
+from hubfs_mount import Cache, LocalHub, Mounted, noise, prepare_client, sha256, wait_until  # noqa: E402
 
-if importlib.util.find_spec("huggingface_hub") is None:
-    sys.exit("this interpreter has no huggingface_hub: run scripts/test-env, and this test with build/venv/bin/python")
-os.environ.update(HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_PROGRESS_BARS="1", HF_HUB_DISABLE_TELEMETRY="1")
-for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
-    os.environ.pop(name, None)
+prepare_client()
 
 import huggingface_hub as client  # noqa: E402  (reads the environment when it is imported)
 

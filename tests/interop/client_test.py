@@ -4,7 +4,6 @@
 Runs in a Python that has huggingface_hub. HUBFS_SOAK_SECONDS (60) is the length of the random part.
 """
 
-import importlib.util
 import json
 import os
 import random
@@ -17,14 +16,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "mount"))
 
-from hubfs_mount import MountTest, etag_of, git_sha1, main, noise, sha256, wait_until  # noqa: E402
+from hubfs_mount import MountTest, etag_of, git_sha1, main, noise, prepare_client, sha256, wait_until  # noqa: E402
 
-if importlib.util.find_spec("huggingface_hub") is None:
-    sys.exit("this interpreter has no huggingface_hub: run scripts/test-env, and this test with build/venv/bin/python")
-
-os.environ.update(HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_PROGRESS_BARS="1", HF_HUB_DISABLE_TELEMETRY="1")
-for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
-    os.environ.pop(name, None)
+prepare_client()
 
 import huggingface_hub as hf  # noqa: E402  (reads the environment when it is imported)
 

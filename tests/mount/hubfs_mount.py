@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import errno
 import hashlib
+import importlib.util
 import json
 import os
 import random
@@ -114,6 +115,15 @@ def as_user(uid, action):
 
 def run(*args, timeout=20, **kwargs):
     return subprocess.run([str(arg) for arg in args], capture_output=True, text=True, errors="replace", timeout=timeout, **kwargs)
+
+
+def prepare_client():
+    """Before huggingface_hub is imported: it is there, speaks plain HTTP, and has nothing of the environment's but its paths."""
+    if importlib.util.find_spec("huggingface_hub") is None:
+        sys.exit("this interpreter has no huggingface_hub: run scripts/test-env, and this test with build/venv/bin/python")
+    os.environ.update(HF_HUB_DISABLE_XET="1", HF_HUB_DISABLE_PROGRESS_BARS="1", HF_HUB_DISABLE_TELEMETRY="1")
+    for name in ("HF_TOKEN", "HF_HUB_OFFLINE"):
+        os.environ.pop(name, None)
 
 
 class LocalHub:
